@@ -74,6 +74,7 @@ RULES: tuple[Rule, ...] = (
     Rule("duplicate_exact", _ROW, "the same row came before in this file", ("dup_exact",)),
     Rule("duplicate_conflict", _ROW, "a row before it in this file has the same symbol and time with other values", ("dup_conflict",)),
     Rule("superseded", _ROW, "a later ingest brought this symbol and time again", ()),
+    Rule("deleted", _ROW, "a later ingest replaced this window and left the row out", ()),
     # Files refused whole.
     Rule("empty_file", _FILE, "the file is empty", ("empty_file",)),
     Rule("no_rows", _FILE, "the file has a header and no rows", ("header_only",)),

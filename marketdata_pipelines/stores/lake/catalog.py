@@ -1,0 +1,210 @@
+"""The lake's ledger and index: one SQLite file.
+
+The ledger says what each ingest brought, when it became known, and under which versions; `known_at` lives nowhere
+else. The index says which file holds which partition of which table, so that reads go by exact path. One
+transaction a commit: a killed process leaves the catalog as it was.
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from importlib.resources import files
+from pathlib import Path
+
+_BUSY_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ingest:
+    """One attempt to take in one file. `status` is accepted or refused; times in UTC microseconds."""
+
+    feed: str
+    file: str
+    path: str
+    sha256: str
+    bytes: int
+    known_at_us: int
+    run_id: str
+    mode: str
+    status: str
+    rule: str | None
+    message: str | None
+    findings: tuple[tuple[str, str], ...]
+    feed_version: str
+    parse_version: str
+    calendar_version: str
+    code_version: str
+    rows: int
+    first_ts_us: int | None
+    last_ts_us: int | None
+    seq: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RawPart:
+    """What one ingest brought for one partition of one raw table; `path` is relative to the lake."""
+
+    partition: str
+    tbl: str
+    part_id: str
+    path: str
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class StandingPart:
+    """A raw part with the ingest that brought it."""
+
+    part: RawPart
+    ingest: Ingest
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One file of a derived table; `inputs` is the digest of everything it was derived from."""
+
+    tbl: str
+    feed: str
+    partition: str
+    path: str
+    rows: int
+    bytes: int
+    symbols: int
+    first_ts_us: int | None
+    last_ts_us: int | None
+    signature: str
+    inputs: str
+
+
+class Catalog:
+    """Opens a connection per call: safe across threads, forks and processes."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def record_ingest(self, ingest: Ingest, parts: Iterable[RawPart]) -> int:
+        """Append an ingest and its raw parts in one transaction; returns its sequence number."""
+        names = [field.name for field in fields(Ingest) if field.name != "seq"]
+        values = [json.dumps(ingest.findings) if n == "findings" else getattr(ingest, n) for n in names]
+        marks = ", ".join("?" for _ in names)
+        with self._write() as connection:
+            cursor = connection.execute(f"insert into ingest ({', '.join(names)}) values ({marks})", values)
+            seq = int(cursor.lastrowid or 0)
+            connection.executemany(
+                "insert into raw_part (seq, feed, partition, tbl, part_id, path, rows) values (?, ?, ?, ?, ?, ?, ?)",
+                [(seq, ingest.feed, p.partition, p.tbl, p.part_id, p.path, p.rows) for p in parts],
+            )
+        return seq
+
+    def ingests(self, feed: str) -> list[Ingest]:
+        """Every ingest of a feed in order of sequence."""
+        return [_ingest(row) for row in self._read("select * from ingest where feed = ? order by seq", (feed,))]
+
+    def latest_ingest(self, feed: str, sha256: str) -> Ingest | None:
+        """The newest ingest of a file content."""
+        query = "select * from ingest where feed = ? and sha256 = ? order by seq desc limit 1"
+        return next((_ingest(row) for row in self._read(query, (feed, sha256))), None)
+
+    def standing_parts(
+        self, feed: str, partitions: Iterable[str] | None = None, *, as_of_us: int | None = None
+    ) -> list[StandingPart]:
+        """Raw parts that count, in order of (known_at, sequence): of each file content only its newest ingest's."""
+        known = 2**62 if as_of_us is None else as_of_us
+        query = """
+            select i.*, p.partition, p.tbl, p.part_id, p.path as part_path, p.rows as part_rows
+            from raw_part p join ingest i on i.seq = p.seq
+            where p.feed = ? and i.status = 'accepted' and i.known_at_us <= ?
+              and i.seq = (
+                  select max(j.seq) from ingest j
+                  where j.feed = i.feed and j.sha256 = i.sha256 and j.known_at_us <= ?
+              )
+        """
+        wanted = None if partitions is None else list(partitions)
+        if wanted is not None and len(wanted) == 1:
+            rows = self._read(query + " and p.partition = ? order by i.known_at_us, i.seq", (feed, known, known, wanted[0]))
+        else:
+            rows = self._read(query + " order by i.known_at_us, i.seq", (feed, known, known))
+        keep = None if wanted is None else set(wanted)
+        return [_standing(row) for row in rows if keep is None or row["partition"] in keep]
+
+    def raw_partitions(self, feed: str) -> list[str]:
+        """Partitions that any accepted ingest brought rows or deletions for, sorted."""
+        query = """
+            select distinct p.partition as partition from raw_part p join ingest i on i.seq = p.seq
+            where p.feed = ? and i.status = 'accepted' order by 1
+        """
+        return [row["partition"] for row in self._read(query, (feed,))]
+
+    def commit_stored(self, stored: Iterable[Stored], removed: Iterable[tuple[str, str, str]] = ()) -> None:
+        """Index derived files, and forget removed (table, feed, partition)s, in one transaction."""
+        names = [field.name for field in fields(Stored)]
+        marks = ", ".join("?" for _ in names)
+        with self._write() as connection:
+            connection.executemany(
+                f"insert or replace into stored ({', '.join(names)}) values ({marks})",
+                [[getattr(item, name) for name in names] for item in stored],
+            )
+            connection.executemany("delete from stored where tbl = ? and feed = ? and partition = ?", list(removed))
+
+    def stored(self, table: str, feed: str, start: str = "", end: str = "9999-99-99") -> list[Stored]:
+        """The files of a table whose partition key lies in start..end, in key order."""
+        query = "select * from stored where tbl = ? and feed = ? and partition between ? and ? order by partition"
+        return [Stored(**dict(row)) for row in self._read(query, (table, feed, start, end))]
+
+    def stored_partition(self, table: str, feed: str, partition: str) -> Stored | None:
+        """One partition's file, or None."""
+        return next(iter(self.stored(table, feed, partition, partition)), None)
+
+    def tables(self) -> list[tuple[str, str, int, int, int]]:
+        """(table, feed, partitions, rows, bytes) of everything stored."""
+        query = """
+            select tbl, feed, count(*) as n, sum(rows) as rows, sum(bytes) as bytes
+            from stored group by tbl, feed order by feed, tbl
+        """
+        return [(r["tbl"], r["feed"], r["n"], r["rows"], r["bytes"]) for r in self._read(query, ())]
+
+    def _read(self, query: str, parameters: tuple[object, ...]) -> list[sqlite3.Row]:
+        if not self._path.exists():
+            return []
+        with self._connect() as connection:
+            return connection.execute(query, parameters).fetchall()
+
+    @contextmanager
+    def _write(self) -> Iterator[sqlite3.Connection]:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with self._connect() as connection:
+            connection.executescript(_schema())
+            connection.execute("begin immediate")
+            try:
+                yield connection
+            except BaseException:
+                connection.execute("rollback")
+                raise
+            connection.execute("commit")
+
+    @contextmanager
+    def _connect(self) -> Iterator[sqlite3.Connection]:
+        connection = sqlite3.connect(self._path, timeout=_BUSY_SECONDS, isolation_level=None)
+        try:
+            connection.row_factory = sqlite3.Row
+            connection.execute("pragma synchronous = full")
+            yield connection
+        finally:
+            connection.close()
+
+
+def _schema() -> str:
+    return files("marketdata_pipelines.stores.sql").joinpath("sqlite", "create_catalog.sql").read_text("utf-8")
+
+
+def _ingest(row: sqlite3.Row) -> Ingest:
+    values = {field.name: row[field.name] for field in fields(Ingest)}
+    values["findings"] = tuple((rule, text) for rule, text in json.loads(row["findings"]))
+    return Ingest(**values)
+
+
+def _standing(row: sqlite3.Row) -> StandingPart:
+    part = RawPart(row["partition"], row["tbl"], row["part_id"], row["part_path"], row["part_rows"])
+    return StandingPart(part, _ingest(row))

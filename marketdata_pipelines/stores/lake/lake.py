@@ -1,0 +1,134 @@
+"""The embedded lake: files and catalog behind one door, for everyone above the stores.
+
+Who writes what lives in `pipeline`; how questions are answered in `serving`.
+"""
+
+import hashlib
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from filelock import FileLock, Timeout
+
+from marketdata_pipelines.errors import PartitionConflict, PartitionMissing
+from marketdata_pipelines.stores.lake.catalog import Catalog, Stored
+from marketdata_pipelines.stores.lake.layout import LakeLayout
+from marketdata_pipelines.stores.lake.parquet import float_signature, read_file, remove_leftovers, write_file
+
+
+@dataclass(frozen=True, slots=True)
+class TableWrite:
+    """A derived table ready to be stored for one partition; None as `table` removes the partition's file."""
+
+    name: str
+    partition: str
+    table: pa.Table | None
+    inputs: str
+
+
+class Lake:
+    """One lake folder."""
+
+    def __init__(self, root: Path) -> None:
+        self.layout = LakeLayout(root)
+        self.catalog = Catalog(self.layout.catalog)
+
+    def store(self, feed: str, writes: Sequence[TableWrite], manifest: dict[str, object]) -> list[Stored]:
+        """Write derived tables and index them in one commit.
+
+        Every file is replaced atomically; the index follows once all are in place, so a reader never finds a path
+        that is not there. Returns what was stored, in order, without removals.
+        """
+        stored, removed, gone = [], [], []
+        for write in writes:
+            path = self.layout.table_file(write.name, feed, write.partition)
+            if write.table is None:
+                removed.append((write.name, feed, write.partition))
+                gone.append(path)
+                continue
+            whole = {**manifest, "table": write.name, "partition": write.partition, "inputs": write.inputs}
+            whole["rows"] = write.table.num_rows
+            size = write_file(path, write.table, whole, self.layout.temporary)
+            stored.append(self._indexed(feed, write, path, size))
+        self.catalog.commit_stored(stored, removed)
+        for path in gone:
+            path.unlink(missing_ok=True)
+        return stored
+
+    def read(self, table: str, feed: str, partition: str, columns: Sequence[str] | None = None) -> pa.Table:
+        """One partition of a derived table.
+
+        Errors: PartitionMissing when it is not stored.
+        """
+        stored = self.catalog.stored_partition(table, feed, partition)
+        if stored is None:
+            raise PartitionMissing(
+                f"{feed} has no {table} for {partition}; "
+                f"run: marketdata backfill {feed} --start {partition} --end {partition}"
+            )
+        return read_file(self.layout.root / stored.path, columns)
+
+    def read_many(
+        self, table: str, feed: str, start: str, end: str, columns: Sequence[str] | None = None
+    ) -> Iterator[tuple[str, pa.Table]]:
+        """(partition, table) of the stored partitions with a key in start..end, one at a time."""
+        for stored in self.catalog.stored(table, feed, start, end):
+            yield stored.partition, read_file(self.layout.root / stored.path, columns)
+
+    def write_raw(self, path: Path, table: pa.Table, manifest: dict[str, object]) -> int:
+        """Write one raw part."""
+        return write_file(path, table, manifest, self.layout.temporary)
+
+    @contextmanager
+    def writing(self, feed: str) -> Iterator[None]:
+        """Hold the feed's write lock: one ingest at a time; leftovers of killed ones are cleared first.
+
+        Errors: PartitionConflict when another process holds it for more than two minutes.
+        """
+        path = self.layout.lock(feed)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with FileLock(path, timeout=120):
+                remove_leftovers(self.layout.temporary)
+                shutil.rmtree(self.layout.staging(feed), ignore_errors=True)
+                yield
+                shutil.rmtree(self.layout.staging(feed), ignore_errors=True)
+        except Timeout as error:
+            raise PartitionConflict(f"another ingest into {feed} is running ({path} is locked); wait for it") from error
+
+    def clear_leftovers(self) -> None:
+        """Remove temporary files of killed writers."""
+        remove_leftovers(self.layout.temporary)
+
+    def _indexed(self, feed: str, write: TableWrite, path: Path, size: int) -> Stored:
+        table = write.table
+        assert table is not None
+        first, last = _time_span(table)
+        symbols = pc.count_distinct(table["symbol"]).as_py() if "symbol" in table.column_names else 0
+        return Stored(
+            write.name, feed, write.partition, self.layout.relative(path), table.num_rows, size, symbols, first, last,
+            float_signature(path), write.inputs,
+        )  # fmt: skip
+
+
+def digest(parts: Iterable[str]) -> str:
+    """16 hex digits over texts, order included."""
+    whole = hashlib.sha256()
+    for part in parts:
+        whole.update(part.encode() + b"\n")
+    return whole.hexdigest()[:16]
+
+
+def _time_span(table: pa.Table) -> tuple[int | None, int | None]:
+    if "ts" not in table.column_names or not table.num_rows:
+        return None, None
+    ts = table["ts"].cast(pa.timestamp("us", tz="UTC"), safe=False).cast(pa.int64()).drop_null()
+    if not len(ts):
+        return None, None
+    values = ts.to_numpy()
+    return int(np.min(values)), int(np.max(values))

@@ -1,0 +1,46 @@
+"""Where things lie in the lake: one folder a table and feed, one file a partition.
+
+    <lake>/catalog.sqlite                                  ledger and index
+    <lake>/raw_bars/<feed>/<partition>/<part id>.parquet   immutable raw parts
+    <lake>/<table>/<feed>/<partition>.parquet              everything derived
+    <lake>/.staging/<feed>/, .tmp/                         files of an ingest, of a write in progress
+
+Paths only: nothing here touches the disk.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+RAW_BARS, RAW_TRADES = "raw_bars", "raw_trades"
+VALIDATED, REJECTED = "validated_bars", "rejected_bars"
+RAW_TABLES = (RAW_BARS, RAW_TRADES)
+
+
+@dataclass(frozen=True, slots=True)
+class LakeLayout:
+    """The lake's folder and the names below it."""
+
+    root: Path
+
+    @property
+    def catalog(self) -> Path:
+        return self.root / "catalog.sqlite"
+
+    def table_file(self, table: str, feed: str, partition: str) -> Path:
+        return self.root / table / feed / f"{partition}.parquet"
+
+    def raw_part_file(self, table: str, feed: str, partition: str, part_id: str) -> Path:
+        return self.root / table / feed / partition / f"{part_id}.parquet"
+
+    def staging(self, feed: str) -> Path:
+        return self.root / ".staging" / feed
+
+    @property
+    def temporary(self) -> Path:
+        return self.root / ".tmp"
+
+    def lock(self, feed: str) -> Path:
+        return self.root / ".locks" / f"{feed}.lock"
+
+    def relative(self, path: Path) -> str:
+        return path.relative_to(self.root).as_posix()
