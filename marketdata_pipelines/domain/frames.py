@@ -5,6 +5,7 @@ Unknown values are null in Arrow and NaN (floats) or -1 (trade counts) in arrays
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from marketdata_pipelines.domain import aggregation as kernel
@@ -47,6 +48,11 @@ def symbol_codes(column: pa.ChunkedArray | pa.Array) -> tuple[NDArray[np.int32],
     rank[-1] = -1
     indices = array.indices.fill_null(len(names)) if array.indices.null_count else array.indices
     return rank[indices.to_numpy(zero_copy_only=False)], [names[position] for position in order]
+
+
+def count_symbols(table: pa.Table) -> int:
+    """How many symbols a table has; 0 where it has no such column."""
+    return len(pc.unique(table["symbol"]).drop_null()) if "symbol" in table.column_names else 0
 
 
 def nullable(values: Floats) -> pa.Array:

@@ -68,7 +68,9 @@ def coarser_timeframes(base: Interval, names: tuple[str, ...] = TIMEFRAMES) -> t
     found = []
     for name in names:
         width = parse_interval(name).us
-        if width == 0 or (width > base.us and width % base.us == 0):
+        # Months are made of whole days, so anything up to a day divides them; weeks do not.
+        divides = base.us <= DAY_US if width == 0 else width > base.us and width % base.us == 0
+        if divides:
             found.append(name)
     return tuple(found)
 

@@ -57,13 +57,16 @@ class SessionGrid:
     def __init__(self, feed: Feed, start: date, end: date) -> None:
         self._feed = feed
         self.start, self.end = start, end
-        self._everything = feed.anchor is Anchor.UTC
+        # Bars of several days carry a label, not a session.
+        several_days = not feed.interval.is_intraday and feed.interval.us != DAY_US
+        self._everything = feed.anchor is Anchor.UTC or several_days
         if self._everything:
             days = days_between(start, end)
             self.dates = np.array([(day - EPOCH).days for day in days], np.int32)
             self.opens = np.array([midnight_us(day) for day in days], np.int64)
             self.closes = self.opens + DAY_US
             self.completes = self.closes
+            self._joins_close = False
             return
         calendar = open_calendar(feed.calendar)
         sessions = calendar.sessions(start, end)
@@ -88,6 +91,8 @@ class SessionGrid:
             return Placement(
                 np.where(inside, session, -1), np.ones(len(ts), bool), np.zeros(len(ts), np.int64), everywhere, everywhere
             )
+        if not self._feed.interval.is_intraday:
+            return self._place_dates(ts)
         session = self._session_of(ts)
         segment, regular = self._segment_of(ts)
         if not len(self._segment_open):
@@ -106,6 +111,16 @@ class SessionGrid:
         hours, where = np.unique(ts // (15 * MINUTE_US), return_inverse=True)
         offsets = [_utc_offset_us(int(hour) * 15 * MINUTE_US, zone) for hour in hours]
         return ((ts + np.array(offsets, np.int64)[where]) // DAY_US).astype(np.int32)
+
+    def _place_dates(self, ts: Ints) -> Placement:
+        # A daily bar carries a date: it is its session's, whatever the hours.
+        nothing = np.zeros(len(ts), np.int64)
+        if not len(self.dates):
+            return Placement(np.full(len(ts), -1, np.int64), np.zeros(len(ts), bool), nothing, nothing, nothing)
+        near = np.minimum(np.searchsorted(self.dates, ts // DAY_US), len(self.dates) - 1)
+        inside = self.dates[near] == ts // DAY_US
+        session = np.where(inside, near, -1).astype(np.int64)
+        return Placement(session, inside, self.opens[near], self.closes[near], self.completes[near])
 
     def _reach(self) -> int:
         """How far before its session's open a bar may begin and still overlap it."""

@@ -129,6 +129,16 @@ class Catalog:
         keep = None if wanted is None else set(wanted)
         return [_standing(row) for row in rows if keep is None or row["partition"] in keep]
 
+    def horizons(self, feed: str, start: str = "", end: str = "9999-99-99") -> dict[str, int]:
+        """When the newest raw part of each partition in start..end became known, UTC microseconds."""
+        query = """
+            select p.partition as partition, max(i.known_at_us) as known_at_us
+            from raw_part p join ingest i on i.seq = p.seq
+            where p.feed = ? and i.status = 'accepted' and p.partition between ? and ?
+            group by p.partition
+        """
+        return {row["partition"]: row["known_at_us"] for row in self._read(query, (feed, start, end))}
+
     def raw_partitions(self, feed: str) -> list[str]:
         """Partitions that any accepted ingest brought rows or deletions for, sorted."""
         query = """
@@ -174,8 +184,10 @@ class Catalog:
     @contextmanager
     def _write(self) -> Iterator[sqlite3.Connection]:
         self._path.parent.mkdir(parents=True, exist_ok=True)
+        is_new = not self._path.exists()
         with self._connect() as connection:
-            connection.executescript(_schema())
+            if is_new or not connection.execute("select 1 from sqlite_master where name = 'stored'").fetchone():
+                connection.executescript(_schema())
             connection.execute("begin immediate")
             try:
                 yield connection

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from filelock import FileLock, Timeout
 
+from marketdata_pipelines.domain.frames import count_symbols
 from marketdata_pipelines.errors import PartitionConflict, PartitionMissing
 from marketdata_pipelines.stores.lake.catalog import Catalog, Stored
 from marketdata_pipelines.stores.lake.layout import LakeLayout
@@ -109,9 +109,8 @@ class Lake:
         table = write.table
         assert table is not None
         first, last = _time_span(table)
-        symbols = pc.count_distinct(table["symbol"]).as_py() if "symbol" in table.column_names else 0
         return Stored(
-            write.name, feed, write.partition, self.layout.relative(path), table.num_rows, size, symbols, first, last,
+            write.name, feed, write.partition, self.layout.relative(path), table.num_rows, size, count_symbols(table), first, last,
             float_signature(path), write.inputs,
         )  # fmt: skip
 

@@ -1,0 +1,46 @@
+"""The console script `marketdata`: registers the commands and turns failures into one line and an exit code.
+
+Each command lives in its own module and imports what it needs when it runs, so that `--help` stays quick.
+"""
+
+import sys
+
+import typer
+
+from marketdata_pipelines.cli.backfill import backfill
+from marketdata_pipelines.cli.bars import bars
+from marketdata_pipelines.cli.demo import demo
+from marketdata_pipelines.cli.doctor import doctor
+from marketdata_pipelines.cli.feeds import feeds
+from marketdata_pipelines.cli.gaps import gaps
+from marketdata_pipelines.cli.ingest import ingest
+from marketdata_pipelines.cli.rejected import rejected
+from marketdata_pipelines.cli.table import table
+from marketdata_pipelines.cli.up import up
+from marketdata_pipelines.errors import MarketDataError, SettingsInvalid
+
+FAILED, MISUSED, INTERRUPTED = 1, 2, 130
+
+app = typer.Typer(
+    name="marketdata",
+    help="Market data from files to trusted, aggregated bars.",
+    epilog="Exit codes: 0 fine, 1 something failed or was found, 2 wrong usage or settings. Data folder: MARKETDATA_HOME.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_show_locals=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (demo, up, ingest, backfill, bars, table, rejected, gaps, feeds, doctor):
+    app.command()(command)
+
+
+def main() -> None:
+    """Run the command line; always ends with SystemExit."""
+    try:
+        app(prog_name="marketdata")
+    except MarketDataError as error:
+        print(f"marketdata: {error}", file=sys.stderr)
+        sys.exit(MISUSED if isinstance(error, SettingsInvalid) else FAILED)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)

@@ -1,0 +1,65 @@
+"""Names of the graph: asset keys, groups, kinds, owners and jobs, the same for whoever meets an asset by key."""
+
+import re
+
+from dagster import AssetKey
+
+from marketdata_pipelines.domain.feeds import Feed, SourceKind
+from marketdata_pipelines.domain.partitions import Period
+from marketdata_pipelines.domain.tables import TableSet, raw_asset
+
+LOCATION = "marketdata_pipelines"
+DEFAULT_OWNER = "team:market-data"
+_EMAIL = re.compile(r"^[^@\s]+@[^@\s]+\.[^@\s]+$")
+# Dagster shows an icon for these names.
+_FORMAT_KINDS = {"csv": "csv", "tsv": "csv", "json": "json", "jsonl": "json", "parquet": "parquet", "excel": "excel"}
+
+
+def asset_key(feed: str, asset: str) -> AssetKey:
+    """The key of one asset of a feed: `[feed, asset]`."""
+    return AssetKey([feed, asset])
+
+
+def asset_name(key: AssetKey) -> str:
+    """The asset's name without its feed."""
+    return key.path[-1]
+
+
+def job_name(feed: str, period: Period) -> str:
+    """The job that materializes a feed's assets of one period: `us_equities_1m__day`."""
+    return f"{feed}__{period}"
+
+
+def asset_kinds(feed: Feed, asset: str) -> set[str]:
+    """What the asset is stored as and comes from (Dagster shows at most three)."""
+    if asset != raw_asset(feed):
+        return {"parquet", "duckdb"}
+    if feed.source.kind is SourceKind.FILES:
+        return {"parquet", _FORMAT_KINDS.get(feed.source.format or "", "file")}
+    return {"parquet", str(feed.source.kind)}
+
+
+def asset_owners(feed: Feed) -> list[str]:
+    """Owners in Dagster's form: e-mail addresses as they are, anything else as a team."""
+    owners = feed.owners or (DEFAULT_OWNER,)
+    return [owner if _EMAIL.match(owner) or owner.startswith("team:") else f"team:{owner}" for owner in owners]
+
+
+def asset_tags(feed: Feed) -> dict[str, str]:
+    """Tags to filter the graph by."""
+    return {
+        "asset_class": str(feed.asset_class),
+        "interval": str(feed.interval),
+        "calendar": re.sub(r"[^A-Za-z0-9_.-]", "_", feed.calendar.name),
+        "source": str(feed.source.kind),
+    }
+
+
+def asset_text(feed: Feed, table_set: TableSet) -> str:
+    """The asset's description: what it holds, its tables, and the feed it belongs to."""
+    lines = [table_set.text]
+    if table_set.tables != (table_set.name,):
+        lines.append(f"Tables: {', '.join(f'`{name}`' for name in table_set.tables)}.")
+    about = f": {feed.description}" if feed.description else ""
+    lines.append(f"Feed `{feed.name}`{about} ({feed.interval} bars, calendar {feed.calendar.name}).")
+    return "\n\n".join(lines)

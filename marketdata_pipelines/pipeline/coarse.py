@@ -1,0 +1,106 @@
+"""2d, 1w and 1M bars from 1d bars, wherever those lie.
+
+A bucket lives in the partition of its label and reads the 1d bars it spans, also those of neighbouring partitions.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
+
+import pyarrow as pa
+
+from marketdata_pipelines.domain import tables as t
+from marketdata_pipelines.domain.bars import AGGREGATE_SCHEMA
+from marketdata_pipelines.domain.feeds import Feed
+from marketdata_pipelines.domain.intervals import table_name
+from marketdata_pipelines.domain.labels import bucket_days
+from marketdata_pipelines.domain.partitions import Period, partition_key, partition_span, period_of
+from marketdata_pipelines.domain.session_grid import SessionGrid, feed_calendar
+from marketdata_pipelines.domain.sessions import Session
+from marketdata_pipelines.pipeline.aggregate import aggregate_days, aggregate_sessions, labelled_between
+from marketdata_pipelines.stores.lake.lake import Lake
+
+DAILY_TABLE = table_name("1d")
+_TIMEFRAMES = {table_name(name): name for name in ("2d", "1w", "1M")}
+
+
+class CoarseBars:
+    """Derives the tables of several days of one feed."""
+
+    def __init__(self, lake: Lake, feed: Feed) -> None:
+        self._lake, self._feed = lake, feed
+        self._period = period_of(feed.partition)
+        stores_days = any(DAILY_TABLE in table_set.tables for table_set in t.feed_tables(feed))
+        # A feed of daily bars has no table of 1d bars beside its validated ones.
+        self.source_table = DAILY_TABLE if stores_days else t.VALIDATED_BARS
+
+    def tables(
+        self, names: Sequence[str], start: date, end: date, fresh: Mapping[str, pa.Table] | None = None
+    ) -> dict[str, pa.Table]:
+        """The buckets labelled in start..end (both included) of some tables.
+
+        `fresh`: 1d bars of base partitions that are not stored yet, by key.
+        """
+        made = {}
+        for name in names:
+            timeframe = _TIMEFRAMES[name]
+            first, _ = bucket_days(self._feed, start, timeframe)
+            last = self._reach(end, timeframe)
+            daily, horizon_us = self._daily_between(first, last, fresh or {})
+            made[name] = labelled_between(aggregate_days(self._feed, daily, timeframe, horizon_us), start, end)
+        return made
+
+    def label_partitions(self, key: str, name: str, sessions: Sequence[Session]) -> list[str]:
+        """The base partitions whose buckets a base partition's bars are in: itself, perhaps the one before."""
+        found = {key}
+        if sessions:
+            label, _ = bucket_days(self._feed, sessions[0].date, _TIMEFRAMES[name])
+            found.add(partition_key(label, self._period))
+        return sorted(found)
+
+    def days_span(self, start: date, end: date, names: Sequence[str]) -> tuple[date, date]:
+        """The first and last day whose 1d bars the buckets labelled in start..end are made of."""
+        firsts = [bucket_days(self._feed, start, _TIMEFRAMES[name])[0] for name in names]
+        return min([start, *firsts]), max([end, *(self._reach(end, _TIMEFRAMES[name]) for name in names)])
+
+    def _reach(self, end: date, timeframe: str) -> date:
+        last = max(end, bucket_days(self._feed, end, timeframe)[1])
+        if timeframe != "2d":
+            return last
+        # `end` may be no session: the pair that reaches beyond it starts with the last session before it.
+        near = feed_calendar(self._feed).sessions(end - timedelta(days=10), end)
+        return max(last, bucket_days(self._feed, near[-1].date, timeframe)[1]) if near else last
+
+    def _daily_between(self, first: date, last: date, fresh: Mapping[str, pa.Table]) -> tuple[pa.Table, int]:
+        """1d bars dated first..last, and when the newest of their sources became known."""
+        start, end = partition_key(first, self._period), partition_key(last, self._period)
+        stored = {item.partition for item in self._lake.catalog.stored(self.source_table, self._feed.name, start, end)}
+        keys = sorted(stored | {key for key in fresh if start <= key <= end})
+        horizons = self._lake.catalog.horizons(self._feed.name, start, end)
+        tables = [
+            fresh[key] if key in fresh else self._stored_daily(key, horizons.get(key, 0)) for key in keys
+        ]
+        if not tables:
+            return AGGREGATE_SCHEMA.empty_table(), 0
+        whole = tables[0] if len(tables) == 1 else pa.concat_tables(tables)
+        whole = labelled_between(whole, first, last)
+        if len(tables) > 1:
+            text = whole.set_column(0, "symbol", whole["symbol"].cast(pa.string()))
+            whole = text.sort_by([("symbol", "ascending"), ("ts", "ascending")])
+        return whole, max(horizons.values(), default=0)
+
+    def _stored_daily(self, key: str, horizon_us: int) -> pa.Table:
+        table = self._lake.read(self.source_table, self._feed.name, key)
+        if self.source_table == DAILY_TABLE:
+            return table
+        return aggregate_sessions(self._feed, self.grid(key), table, horizon_us)
+
+    def grid(self, key: str) -> SessionGrid:
+        """The sessions around a base partition."""
+        start, end = partition_span(key, self._period)
+        return SessionGrid(self._feed, start - timedelta(days=4), end + timedelta(days=4))
+
+
+def is_shared(feed: Feed, asset: str) -> bool:
+    """Whether an asset of several days shares the base partitioning (weeks and months of day feeds do not)."""
+    periods: dict[str, Period] = {table_set.name: table_set.period for table_set in t.feed_tables(feed)}
+    return periods.get(asset) is period_of(feed.partition)

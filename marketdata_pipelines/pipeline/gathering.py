@@ -1,0 +1,119 @@
+"""What one partition's walk has made so far: tables to be stored in one commit, checks, and results to report."""
+
+from datetime import datetime
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from marketdata_pipelines.domain.feeds import Feed
+from marketdata_pipelines.domain.frames import count_symbols
+from marketdata_pipelines.domain.tables import REJECTED_BARS
+from marketdata_pipelines.pipeline.outcome import AssetResult, PartitionOutcome
+from marketdata_pipelines.pipeline.validate import LoadedPart
+from marketdata_pipelines.quality.checks import DerivedBatch, check_derived
+from marketdata_pipelines.quality.outcome import CheckOutcome, Facts
+from marketdata_pipelines.stores.lake.lake import Lake, TableWrite
+
+_PREVIEW_ROWS = 5
+_FILES_SHOWN = 10
+_RAW_KEYS = pa.schema([("symbol", pa.string()), ("ts", pa.timestamp("ns", tz="UTC"))])
+
+
+class Gathered:
+    """Collects one partition's tables; nothing is written before `store`."""
+
+    def __init__(self, feed: Feed, key: str) -> None:
+        self._feed, self._key = feed, key
+        self._writes: list[TableWrite] = []
+        self._results: list[AssetResult] = []
+        self._reason: str | None = None
+        self.checks: list[CheckOutcome] = []
+
+    def add(
+        self,
+        asset: str,
+        tables: dict[str, pa.Table],
+        inputs: str,
+        *,
+        facts: Facts | None = None,
+        volume: float | None = None,
+        bars: int | None = None,
+    ) -> None:
+        """An asset's tables of this partition; `volume` and `bars` are what they must add up to, where known."""
+        self._writes += [TableWrite(name, self._key, table, inputs) for name, table in tables.items()]
+        outcome = check_derived(DerivedBatch(self._feed, self._key, asset, tables, volume, bars))
+        if outcome is not None:
+            self.checks.append(outcome)
+        self._results.append(_result(asset, tables, facts or {}))
+
+    def add_neighbour(self, table: str, key: str, content: pa.Table, inputs: str) -> None:
+        """A table of another partition that this one's bars are in too."""
+        self._writes.append(TableWrite(table, key, content, inputs))
+
+    def add_raw(self, asset: str, parts: list[LoadedPart]) -> None:
+        """The raw parts, which ingest has written; nothing where there are none."""
+        if parts:
+            self._results.append(_raw_result(asset, parts))
+
+    def add_rejected(self, rejected: pa.Table, inputs: str, *, stored: bool) -> None:
+        """The rejected rows; kept also when a check blocks what is downstream."""
+        if stored:
+            self._writes.append(TableWrite(REJECTED_BARS, self._key, rejected, inputs))
+            self._results.append(_result(REJECTED_BARS, {REJECTED_BARS: rejected}, _rejects_by_rule(rejected)))
+
+    def block(self, reason: str) -> None:
+        """Say why what is downstream is withheld."""
+        self._reason = reason
+
+    def blocked(self, reason: str) -> PartitionOutcome:
+        """The outcome when nothing could be made."""
+        return PartitionOutcome(self._feed.name, self._key, (), tuple(self.checks), reason)
+
+    def store(self, lake: Lake, manifest: dict[str, object]) -> PartitionOutcome:
+        """Write everything in one commit and tell what it was."""
+        stored = lake.store(self._feed.name, self._writes, manifest)
+        sizes = {item.tbl: item.bytes for item in stored if item.partition == self._key}
+        results = [_with_bytes(result, sizes) for result in self._results]
+        return PartitionOutcome(self._feed.name, self._key, tuple(results), tuple(self.checks), self._reason)
+
+
+def _result(asset: str, tables: dict[str, pa.Table], facts: Facts) -> AssetResult:
+    rows = {name: table.num_rows for name, table in tables.items()}
+    finest = next(iter(tables.values()))
+    first, last = _span(finest)
+    preview = finest.slice(0, _PREVIEW_ROWS)
+    return AssetResult(asset, sum(rows.values()), count_symbols(finest), first, last, 0, rows, facts, preview)
+
+
+def _raw_result(asset: str, parts: list[LoadedPart]) -> AssetResult:
+    rows = sum(part.table.num_rows for part in parts)
+    whole = pa.concat_tables([part.table.select(["symbol", "ts"]).cast(_RAW_KEYS) for part in parts])
+    first, last = _span(whole)
+    names = sorted({part.standing.ingest.file for part in parts})
+    more = f" and {len(names) - _FILES_SHOWN} more" if len(names) > _FILES_SHOWN else ""
+    facts: Facts = {"parts": len(parts), "files": ", ".join(names[:_FILES_SHOWN]) + more}
+    preview = parts[0].table.slice(0, _PREVIEW_ROWS)
+    return AssetResult(asset, rows, count_symbols(whole), first, last, 0, {asset: rows}, facts, preview)
+
+
+def _with_bytes(result: AssetResult, sizes: dict[str, int]) -> AssetResult:
+    size = sum(sizes.get(name, 0) for name in result.table_rows)
+    return AssetResult(
+        result.asset, result.rows, result.symbols, result.first_ts, result.last_ts, size, result.table_rows,
+        result.facts, result.preview,
+    )  # fmt: skip
+
+
+def _span(table: pa.Table) -> tuple[datetime | None, datetime | None]:
+    if "ts" not in table.column_names or not table.num_rows:
+        return None, None
+    bounds = pc.min_max(table["ts"].cast(pa.timestamp("us", tz="UTC"), safe=False)).as_py()
+    return bounds["min"], bounds["max"]
+
+
+def _rejects_by_rule(rejected: pa.Table) -> Facts:
+    counts: Facts = {}
+    for rules in rejected["rules"].to_pylist():
+        for rule in rules.split(";"):
+            counts[rule] = int(counts.get(rule, 0)) + 1
+    return counts

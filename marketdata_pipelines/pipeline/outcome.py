@@ -1,0 +1,38 @@
+"""What walking one partition did, for whoever shows or records it."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import pyarrow as pa
+
+from marketdata_pipelines.quality.outcome import CheckOutcome, Facts
+
+
+@dataclass(frozen=True, slots=True)
+class AssetResult:
+    """One asset of one partition, written. `table_rows`: rows by lake table; times UTC."""
+
+    asset: str
+    rows: int
+    symbols: int
+    first_ts: datetime | None
+    last_ts: datetime | None
+    bytes: int
+    table_rows: dict[str, int]
+    facts: Facts = field(default_factory=dict)
+    preview: pa.Table | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionOutcome:
+    """One partition walked. `blocked` says why what is downstream was withheld; None: everything was written."""
+
+    feed: str
+    partition: str
+    results: tuple[AssetResult, ...]
+    checks: tuple[CheckOutcome, ...]
+    blocked: str | None
+
+    @property
+    def passed(self) -> bool:
+        return self.blocked is None and all(check.passed for check in self.checks)

@@ -1,0 +1,184 @@
+"""One partition's raw parts into validated bars and rejected rows."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from marketdata_pipelines.domain.bars import BAR_SCHEMA, REJECTED_SCHEMA
+from marketdata_pipelines.domain.feeds import Feed
+from marketdata_pipelines.domain.frames import float_values, int_values, nullable, symbol_codes, symbol_column, timestamps
+from marketdata_pipelines.domain.intervals import DAY_US
+from marketdata_pipelines.domain.rules import mask_to_rules, rule_bit
+from marketdata_pipelines.domain.session_grid import Ints, Placement, SessionGrid
+from marketdata_pipelines.domain.tables import RAW_TRADES
+from marketdata_pipelines.domain.trades import trades_to_bars
+from marketdata_pipelines.domain.validation import MISSING_TS, bar_mask, resolve_duplicates, trade_mask
+from marketdata_pipelines.pipeline.ingest import IngestMode
+from marketdata_pipelines.stores.lake.catalog import StandingPart
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedPart:
+    """A raw part with its rows."""
+
+    standing: StandingPart
+    table: pa.Table
+
+
+@dataclass(frozen=True, slots=True)
+class Validated:
+    """What validation makes of a partition. `accepted_rows` counts raw rows that stand (trades, for trades)."""
+
+    bars: pa.Table
+    rejected: pa.Table
+    raw_rows: int
+    accepted_rows: int
+
+
+def validate_parts(feed: Feed, grid: SessionGrid, parts: list[LoadedPart]) -> Validated:
+    """Apply every row rule to a partition's raw parts, in ledger order, and decide which rows stand.
+
+    Shape:   `bars` has BAR_SCHEMA, sorted by (symbol, ts), unique; `rejected` REJECTED_SCHEMA in (file, row) order.
+    Clock:   each part's rows are judged by when that part became known.
+    """
+    trades = [part for part in parts if part.standing.part.tbl == RAW_TRADES]
+    bars = [part for part in parts if part.standing.part.tbl != RAW_TRADES]
+    rejected: list[pa.Table] = []
+    accepted = 0
+    tables: list[LoadedPart] = list(bars)
+    for part in trades:
+        made, refused, kept = _bars_of_trades(feed, grid, part)
+        rejected.append(refused)
+        accepted += kept
+        tables.append(LoadedPart(part.standing, made))
+    judged = _judge_bars(feed, grid, tables)
+    rejected += judged.rejected
+    # A bar made of trades counts through its trades, above.
+    accepted += sum(judged.kept[position] for position in range(len(bars)))
+    whole = pa.concat_tables(rejected) if rejected else REJECTED_SCHEMA.empty_table()
+    order = [("file", "ascending"), ("row", "ascending"), ("part", "ascending")]
+    raw_rows = sum(part.table.num_rows for part in parts)
+    return Validated(judged.bars, whole.sort_by(order), raw_rows, accepted)
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    bars: pa.Table
+    rejected: list[pa.Table]
+    kept: list[int]
+
+
+def _judge_bars(feed: Feed, grid: SessionGrid, parts: list[LoadedPart]) -> _Judged:
+    parts = [part for part in parts if part.table.num_rows or _replaces(part)]
+    if not parts:
+        return _Judged(BAR_SCHEMA.empty_table(), [], [])
+    masks, placements = [], []
+    for part in parts:
+        mask, placement = bar_mask(part.table, feed, grid, part.standing.ingest.known_at_us)
+        masks.append(mask)
+        placements.append(placement)
+    raw = pa.concat_tables([part.table for part in parts]).combine_chunks()
+    mask = np.concatenate(masks)
+    source = np.repeat(np.arange(len(parts)), [part.table.num_rows for part in parts]).astype(np.int64)
+    _delete_left_out(raw, mask, source, parts)
+    standing = resolve_duplicates(raw, mask, source)
+    bars = _bar_table(feed, raw, standing.order, _joined(placements), grid)
+    # Bars made of trades never reject trades: a later revision of theirs is recorded trade by trade at ingest.
+    rejected = [
+        _rejected_rows(part, part.table, standing.mask[source == position])
+        for position, part in enumerate(parts)
+        if part.standing.part.tbl != RAW_TRADES
+    ]
+    kept = np.bincount(source[standing.order], minlength=len(parts))
+    return _Judged(bars, rejected, [int(count) for count in kept])
+
+
+def _replaces(part: LoadedPart) -> bool:
+    return part.standing.ingest.mode == IngestMode.REPLACE_WINDOW
+
+
+def _delete_left_out(raw: pa.Table, mask: Ints, source: Ints, parts: list[LoadedPart]) -> None:
+    """Mark rows of earlier parts that a later `replace_window` ingest covers in time and does not bring again."""
+    ts = int_values(raw["ts"], MISSING_TS)
+    for position, part in enumerate(parts):
+        if not _replaces(part):
+            continue
+        first, last = part.standing.ingest.first_ts_us, part.standing.ingest.last_ts_us
+        if first is None or last is None:
+            continue
+        codes, _ = symbol_codes(raw["symbol"])
+        brought = set(zip(codes[source == position].tolist(), ts[source == position].tolist(), strict=True))
+        candidates = np.flatnonzero((source < position) & (mask == 0) & (ts >= first) & (ts <= last))
+        gone = [row for row in candidates if (int(codes[row]), int(ts[row])) not in brought]
+        mask[np.array(gone, np.int64)] |= rule_bit("deleted")
+
+
+def _bars_of_trades(feed: Feed, grid: SessionGrid, part: LoadedPart) -> tuple[pa.Table, pa.Table, int]:
+    mask, placement = trade_mask(part.table, feed, grid, part.standing.ingest.known_at_us)
+    good = np.flatnonzero(mask == 0)
+    anchor = placement.anchor[good]
+    bars = trades_to_bars(feed, part.table.take(pa.array(good)), anchor)
+    return bars, _rejected_rows(part, part.table, mask), len(good)
+
+
+def _bar_table(feed: Feed, raw: pa.Table, order: Ints, placement: Placement, grid: SessionGrid) -> pa.Table:
+    rows = raw.take(pa.array(order))
+    codes, symbols = symbol_codes(rows["symbol"])
+    ts = int_values(rows["ts"])
+    session = placement.session[order]
+    has_dates = len(grid.dates) > 0
+    days = grid.dates[np.maximum(session, 0)] if has_dates else np.zeros(len(ts), np.int32)
+    if feed.interval.is_intraday:
+        closes = ts + feed.interval.us
+    elif feed.interval.us == DAY_US and has_dates:
+        closes = grid.completes[np.maximum(session, 0)]
+    else:
+        closes = ts + max(feed.interval.us, DAY_US)
+    columns = {
+        "symbol": symbol_column(codes, symbols),
+        "ts": timestamps(ts),
+        "ts_close": timestamps(closes.astype(np.int64)),
+        "session_date": pa.array(days.astype(np.int32)).view(pa.date32()),
+        **{name: pa.array(float_values(rows[name])) for name in ("open", "high", "low", "close")},
+        "volume": nullable(float_values(rows["volume"])),
+        "vwap": nullable(float_values(rows["vwap"])),
+        "trade_count": rows["trade_count"],
+        "regular": pa.array(placement.regular[order]),
+    }
+    return pa.table(columns, schema=BAR_SCHEMA)
+
+
+def _rejected_rows(part: LoadedPart, table: pa.Table, mask: Ints) -> pa.Table:
+    bad = np.flatnonzero(mask)
+    rows = table.take(pa.array(bad))
+    texts = {value: mask_to_rules(int(value)) for value in np.unique(mask[bad])}
+    originals = rows["original"].to_pylist()
+    # Rows found bad only beside other files kept no source text; their fields say the same.
+    rebuilt = [text if text is not None else _rebuilt(rows, position) for position, text in enumerate(originals)]
+    columns = {
+        "file": pa.array([part.standing.ingest.file] * len(bad), pa.string()),
+        "line": rows["line"],
+        "row": rows["row"],
+        "symbol": rows["symbol"],
+        "ts": timestamps(int_values(rows["ts"], MISSING_TS)) if rows.num_rows == 0 else _micros(rows["ts"]),
+        "rules": pa.array([texts[value] for value in mask[bad]], pa.string()),
+        "original": pa.array(rebuilt, pa.string()),
+        "part": pa.array([part.standing.part.part_id] * len(bad), pa.string()),
+    }
+    return pa.table(columns, schema=REJECTED_SCHEMA)
+
+
+def _micros(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    return column.cast(pa.timestamp("us", tz="UTC"), safe=False)
+
+
+def _rebuilt(rows: pa.Table, position: int) -> str:
+    row = rows.slice(position, 1).to_pylist()[0]
+    skipped = ("row", "line", "rules", "original")
+    return ",".join("" if value is None else str(value) for name, value in row.items() if name not in skipped)
+
+
+def _joined(placements: list[Placement]) -> Placement:
+    names = Placement.__slots__
+    return Placement(*(np.concatenate([getattr(p, name) for p in placements]) for name in names))

@@ -1,0 +1,210 @@
+"""Walks each partition through the whole chain: read, validate, aggregate, check, write.
+
+Nothing is read again between stages, memory is one partition, and each partition is committed before the next
+begins: a kill loses at most the one in hand. What a partition's check blocks is withheld from that partition only.
+"""
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from marketdata_pipelines.domain import tables as t
+from marketdata_pipelines.domain.bars import AGGREGATE_SCHEMA
+from marketdata_pipelines.domain.feeds import Feed
+from marketdata_pipelines.domain.partitions import Period, partition_span, period_of
+from marketdata_pipelines.domain.session_grid import SessionGrid, feed_calendar
+from marketdata_pipelines.domain.sessions import Session, open_calendar
+from marketdata_pipelines.errors import StoreError
+from marketdata_pipelines.pipeline.aggregate import aggregate_intraday, aggregate_sessions
+from marketdata_pipelines.pipeline.coarse import DAILY_TABLE, CoarseBars, is_shared
+from marketdata_pipelines.pipeline.gathering import Gathered
+from marketdata_pipelines.pipeline.outcome import PartitionOutcome
+from marketdata_pipelines.pipeline.validate import LoadedPart, validate_parts
+from marketdata_pipelines.pipeline.versions import code_version
+from marketdata_pipelines.pipeline.views import ViewBuilder
+from marketdata_pipelines.quality.checks import Suite, ValidatedBatch, check_raw, check_rejected, default_suites
+from marketdata_pipelines.stores.lake.lake import Lake, digest
+from marketdata_pipelines.stores.lake.parquet import read_file
+
+logger = logging.getLogger(__name__)
+_NEVER_US = 2**62
+_FROM_DAILY = {t.DAILY_BARS, t.DAILY_SUMMARY, t.SYMBOL_PERFORMANCE, t.TOP_VOLUME, t.WEEKLY_BARS, t.MONTHLY_BARS}
+
+
+def walk_partitions(
+    lake: Lake,
+    feed: Feed,
+    period: Period,
+    keys: Sequence[str],
+    wanted: frozenset[str],
+    *,
+    run_id: str,
+    suites: Sequence[Suite] | None = None,
+) -> Iterator[PartitionOutcome]:
+    """Walk partitions in order; each outcome is given once everything of it is written and committed.
+
+    `wanted` names the assets of `period` to write; upstream ones that are not wanted are read from the lake.
+    """
+    lake.clear_leftovers()
+    walker = PartitionWalker(lake, feed, default_suites() if suites is None else suites)
+    for key in keys:
+        if period is period_of(feed.partition):
+            outcome = walker.walk(key, wanted)
+        else:
+            outcome = walker.derive_period(key, period, wanted)
+        logger.info("%s %s: %s (run %s)", feed.name, key, outcome.blocked or "written", run_id)
+        yield outcome
+
+
+@dataclass(frozen=True, slots=True)
+class _Base:
+    """A base partition past validation."""
+
+    key: str
+    grid: SessionGrid
+    sessions: list[Session]
+    bars: pa.Table
+    horizon_us: int
+    inputs: str
+
+
+class PartitionWalker:
+    """Walks the partitions of one feed."""
+
+    def __init__(self, lake: Lake, feed: Feed, suites: Sequence[Suite]) -> None:
+        self._lake, self._feed, self._suites = lake, feed, suites
+        self._period = period_of(feed.partition)
+        self._sets = {table_set.name: table_set for table_set in t.feed_tables(feed)}
+        self._raw = t.raw_asset(feed)
+        self._coarse = CoarseBars(lake, feed)
+        self._calendar = feed_calendar(feed)
+        zone = "UTC" if self._calendar.zone == "UTC" else open_calendar(feed.calendar).zone
+        self._views = ViewBuilder(zone)
+        self._versions = [feed.version, self._calendar.version, code_version()]
+        self._manifest: dict[str, object] = {
+            "feed": feed.name,
+            "feed_version": feed.version,
+            "calendar_version": self._calendar.version,
+            "code_version": code_version(),
+        }
+
+    def walk(self, key: str, wanted: frozenset[str]) -> PartitionOutcome:
+        """Walk one base partition."""
+        gathered = Gathered(self._feed, key)
+        try:
+            base = self._validated(gathered, key, wanted)
+            if base is not None:
+                self._derive(gathered, base, wanted)
+        except StoreError as error:
+            return gathered.blocked(str(error))
+        return gathered.store(self._lake, self._manifest)
+
+    def derive_period(self, key: str, period: Period, wanted: frozenset[str]) -> PartitionOutcome:
+        """Write the weekly or monthly assets of one partition from stored 1d bars."""
+        gathered = Gathered(self._feed, key)
+        start, end = partition_span(key, period)
+        for name in sorted(wanted):
+            names = self._sets[name].tables
+            try:
+                tables = self._coarse.tables(names, start, end)
+            except StoreError as error:
+                return gathered.blocked(str(error))
+            if not any(table.num_rows for table in tables.values()):
+                return gathered.blocked(
+                    f"{self._feed.name} has no daily bars between {start} and {end}; "
+                    f"run: marketdata backfill {self._feed.name} --start {start} --end {end}"
+                )
+            stored = self._lake.catalog.stored(
+                self._coarse.source_table, self._feed.name, start.isoformat(), end.isoformat()
+            )
+            gathered.add(name, tables, digest([item.inputs for item in stored] + self._versions))
+        return gathered.store(self._lake, self._manifest)
+
+    def _validated(self, gathered: Gathered, key: str, wanted: frozenset[str]) -> _Base | None:
+        """The partition's validated bars: made anew when wanted, else the stored ones; None when blocked."""
+        grid = self._coarse.grid(key)
+        sessions = self._calendar.sessions(*partition_span(key, self._period))
+        parts = self._lake.catalog.standing_parts(self._feed.name, [key])
+        horizon_us = max((part.ingest.known_at_us for part in parts), default=0)
+        if not wanted & {self._raw, t.VALIDATED_BARS, t.REJECTED_BARS}:
+            stored = self._lake.catalog.stored_partition(t.VALIDATED_BARS, self._feed.name, key)
+            bars = self._lake.read(t.VALIDATED_BARS, self._feed.name, key)
+            return _Base(key, grid, sessions, bars, horizon_us, stored.inputs if stored else "")
+        loaded = [LoadedPart(part, read_file(self._lake.layout.root / part.part.path)) for part in parts]
+        validated = validate_parts(self._feed, grid, loaded)
+        # Minutes after the last ingest cannot have been brought; with none at all, everything is expected.
+        known_until = horizon_us or _NEVER_US
+        batch = ValidatedBatch(
+            feed=self._feed,
+            partition=key,
+            raw_rows=validated.raw_rows,
+            recorded_rows=sum(part.part.rows for part in parts),
+            accepted_rows=validated.accepted_rows,
+            rejected_rows=validated.rejected.num_rows,
+            bars=validated.bars,
+            expected_minutes=sum(session.minutes for session in sessions if session.close <= known_until),
+        )
+        inputs = digest([part.part.part_id for part in parts] + self._versions)
+        raw_check, rejected_check = check_raw(batch, self._raw), check_rejected(validated.rejected)
+        checks = [outcome for suite in self._suites for outcome in suite.evaluate(batch)]
+        if self._raw in wanted:
+            gathered.checks.append(raw_check)
+            gathered.add_raw(self._raw, loaded)
+        if t.REJECTED_BARS in wanted:
+            gathered.checks.append(rejected_check)
+            gathered.add_rejected(validated.rejected, inputs, stored=bool(parts))
+        if t.VALIDATED_BARS in wanted:
+            gathered.checks += checks
+        failed = [check for check in (raw_check, rejected_check, *checks) if check.blocking and not check.passed]
+        if failed:
+            gathered.block("; ".join(f"{check.name}: {check.message}" for check in failed))
+            return None
+        if t.VALIDATED_BARS in wanted:
+            facts = {"raw_rows": validated.raw_rows, "accepted_rows": validated.accepted_rows}
+            gathered.add(t.VALIDATED_BARS, {t.VALIDATED_BARS: validated.bars}, inputs, facts=dict(facts))
+        return _Base(key, grid, sessions, validated.bars, horizon_us, inputs)
+
+    def _derive(self, gathered: Gathered, base: _Base, wanted: frozenset[str]) -> None:
+        inputs = digest([base.inputs, *self._versions])
+        regular = base.bars.filter(base.bars["regular"])
+        volume = pc.sum(regular["volume"]).as_py() if regular["volume"].null_count == 0 else None
+        if t.INTRADAY_BARS in wanted and t.INTRADAY_BARS in self._sets:
+            intraday = aggregate_intraday(self._feed, base.grid, base.bars, base.horizon_us)
+            gathered.add(t.INTRADAY_BARS, intraday, inputs, volume=volume, bars=regular.num_rows)
+        daily = AGGREGATE_SCHEMA.empty_table()
+        if wanted & _FROM_DAILY:
+            daily = aggregate_sessions(self._feed, base.grid, base.bars, base.horizon_us)
+        self._derive_coarse(gathered, base, daily, wanted, inputs)
+        for view in t.VIEWS:
+            if view in wanted and view in self._sets:
+                gathered.add(view, {view: self._views.build(view, base.bars, daily, base.sessions)}, inputs)
+
+    def _derive_coarse(
+        self, gathered: Gathered, base: _Base, daily: pa.Table, wanted: frozenset[str], inputs: str
+    ) -> None:
+        """1d and 2d bars, and 1w and 1M where they share the base partitioning.
+
+        The partition's first sessions may complete a bucket that lives in the partition before: that one is
+        written again too.
+        """
+        for asset in (t.DAILY_BARS, t.WEEKLY_BARS, t.MONTHLY_BARS):
+            if asset not in wanted or asset not in self._sets or not is_shared(self._feed, asset):
+                continue
+            own: dict[str, pa.Table] = {}
+            for name in self._sets[asset].tables:
+                if name == DAILY_TABLE:
+                    own[name] = daily
+                    continue
+                for label_key in self._coarse.label_partitions(base.key, name, base.sessions):
+                    span = partition_span(label_key, self._period)
+                    table = self._coarse.tables((name,), *span, {base.key: daily})[name]
+                    if label_key == base.key:
+                        own[name] = table
+                    else:
+                        gathered.add_neighbour(name, label_key, table, inputs)
+            gathered.add(asset, own, inputs)
+
+

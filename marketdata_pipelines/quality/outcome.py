@@ -1,0 +1,27 @@
+"""What a check says: records free of any engine's types, so that every caller can show them."""
+
+from dataclasses import dataclass, field
+
+Facts = dict[str, int | float | str]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckSpec:
+    """A check an asset declares; a blocking one withholds everything downstream of its partition."""
+
+    name: str
+    asset: str
+    blocking: bool
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class CheckOutcome:
+    """One check over one partition."""
+
+    name: str
+    asset: str
+    passed: bool
+    blocking: bool
+    message: str
+    facts: Facts = field(default_factory=dict)

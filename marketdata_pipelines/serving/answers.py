@@ -1,0 +1,294 @@
+"""Answers read from the lake: bars, views, rejected rows, gaps, SQL. Read-only, without Dagster."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from marketdata_pipelines.domain import tables as t
+from marketdata_pipelines.domain.feeds import Anchor, Feed
+from marketdata_pipelines.domain.filling import Fill, expected_buckets, fill_forward
+from marketdata_pipelines.domain.gaps import Span, find_gaps, gap_table
+from marketdata_pipelines.domain.intervals import parse_interval, table_name
+from marketdata_pipelines.domain.partitions import Period, partition_span, period_of
+from marketdata_pipelines.errors import PartitionMissing, SettingsInvalid
+from marketdata_pipelines.serving.ranges import Moment, TimeRange, time_range
+from marketdata_pipelines.settings.environment import Settings
+from marketdata_pipelines.settings.feeds_file import load_feeds
+from marketdata_pipelines.stores.lake.catalog import Stored
+from marketdata_pipelines.stores.lake.duck import connect, create_view, query_text, relation_sql
+from marketdata_pipelines.stores.lake.lake import Lake
+
+_FLAT = ("superseded", "deleted")
+_REJECTED_COLUMNS = ["file", "line", "row", "symbol", "ts", "rules", "original"]
+
+
+class LakeReader:
+    """Everything that can be asked of one lake.
+
+    Times in answers are UTC; a bar's `ts` is its open. Dates in a range are session dates, both included.
+    """
+
+    def __init__(self, home: Path | str | None = None) -> None:
+        settings = Settings() if home is None else Settings(home=Path(home))
+        self._settings = settings
+        self.feeds = load_feeds(settings.feeds_file)
+        self.lake = Lake(settings.lake)
+
+    def feed(self, name: str) -> Feed:
+        """A feed by name.
+
+        Errors: SettingsInvalid naming the feeds there are.
+        """
+        if name not in self.feeds:
+            known = ", ".join(self.feeds) or "none yet"
+            raise SettingsInvalid(f"feed {name!r} is not in {self._settings.feeds_file}; there: {known}")
+        return self.feeds[name]
+
+    def bars(
+        self,
+        feed: str,
+        symbols: Sequence[str] | None = None,
+        timeframe: str | None = None,
+        start: Moment = None,
+        end: Moment = None,
+        *,
+        session: str = "regular",
+        fill: str = "none",
+    ) -> pa.Table:
+        """Bars of one timeframe, sorted by (symbol, ts).
+
+        Shape:   symbol, timeframe, ts, ts_close, session_date, open, high, low, close, volume, vwap, trade_count,
+                 bar_count, is_final (and `filled` when filling was asked for).
+        Bounds:  dates are session dates, both included; datetimes are opens, end excluded. `session="all"` adds the
+                 extended hours and needs the feed's own interval (coarser bars hold the regular session).
+        Errors:  SettingsInvalid for a timeframe the feed does not have; PartitionMissing when nothing is stored.
+        """
+        definition = self.feed(feed)
+        name = timeframe or definition.interval.name
+        table, period = self._bar_table(definition, name)
+        wanted = time_range(start, end)
+        base = table == t.VALIDATED_BARS
+        if session not in ("regular", "all"):
+            raise SettingsInvalid(f"session is {session!r}; allowed: regular, all")
+        if session == "all" and not base and definition.extended_hours is not None:
+            raise SettingsInvalid(
+                f"{name} bars of {feed} hold the regular session only; ask for {definition.interval} with session all"
+            )
+        stored = self._stored(table, definition, wanted, period)
+        relation = relation_sql(self.lake.layout.root, stored)
+        if base:
+            relation = f"select *, 1::bigint as bar_count, true as is_final from ({relation})"
+        else:
+            relation = f"select *, true as regular from ({relation})"
+        parameters = {
+            **_range_parameters(wanted),
+            "timeframe": name,
+            "symbols": None if symbols is None else list(symbols),
+            "regular_only": base and session == "regular",
+        }
+        with connect() as connection:
+            connection.execute(f"create view bars as {relation}")
+            found = connection.sql(query_text("select_bars"), params=parameters).to_arrow_table()
+        return self._filled(definition, name, found, Fill(fill))
+
+    def table(self, feed: str, view: str, start: Moment = None, end: Moment = None) -> pa.Table:
+        """A view over the range (dates are session dates, both included).
+
+        Errors: SettingsInvalid for a name that is no view of the feed; PartitionMissing when nothing is stored.
+        """
+        definition = self.feed(feed)
+        names = [table_set.name for table_set in t.feed_tables(definition) if table_set.name in t.VIEWS]
+        if view not in names:
+            raise SettingsInvalid(f"{view!r} is no view of {feed}; there: {', '.join(names)}")
+        wanted = time_range(start, end)
+        source = {t.HOURLY_VOLUME: t.VALIDATED_BARS, t.SYMBOL_PERFORMANCE: t.DAILY_SUMMARY}.get(view, view)
+        history = wanted if view != t.DAILY_SUMMARY else TimeRange(end_date=wanted.end_date)
+        stored = self._stored(source, definition, history, period_of(definition.partition))
+        parameters: dict[str, object] = {"start_date": wanted.start_date, "end_date": wanted.end_date}
+        if view == t.HOURLY_VOLUME:
+            parameters["zone"] = self._zone(definition)
+        with connect() as connection:
+            create_view(connection, source, self.lake.layout.root, stored)
+            return connection.sql(query_text(f"select_{view}"), params=parameters).to_arrow_table()
+
+    def rejected(
+        self, feed: str, start: Moment = None, end: Moment = None, *, superseded: bool = False
+    ) -> pa.Table:
+        """Rows kept out, with their place in the source, their rules and their text; then whole files.
+
+        Shape:   file, line, row, symbol, ts, rules, original. `line` and `row` are null where a rule is about the
+                 whole file: refused, or accepted with a guess that should be pinned.
+        Bounds:  a range leaves out rows of other partitions and everything about whole files. Rows that a later
+                 ingest replaced are listed only with `superseded`.
+        """
+        definition = self.feed(feed)
+        wanted = time_range(start, end)
+        keys = wanted.partitions(period_of(definition.partition))
+        tables = [table for _, table in self.lake.read_many(t.REJECTED_BARS, feed, *keys)]
+        rows = pa.concat_tables(tables).select(_REJECTED_COLUMNS) if tables else _no_rejects()
+        if not superseded:
+            rows = rows.filter(pc.invert(pc.is_in(rows["rules"], pa.array(_FLAT))))
+        if start is None and end is None:
+            rows = pa.concat_tables([rows, self._file_findings(feed)])
+        return rows.sort_by([("file", "ascending"), ("row", "ascending")])
+
+    def gaps(self, feed: str, start: Moment = None, end: Moment = None, symbols: Sequence[str] | None = None) -> pa.Table:
+        """Minutes, and whole sessions, without a bar between each symbol's first and last.
+
+        Shape:   symbol, session_date, first_missing, last_missing, minutes, kind.
+        """
+        from marketdata_pipelines.domain.session_grid import feed_calendar
+
+        definition = self.feed(feed)
+        period = period_of(definition.partition)
+        spans = self._spans(definition, symbols)
+        if not spans:
+            return gap_table([])
+        wanted = time_range(start, end)
+        calendar = feed_calendar(definition)
+        stored = {item.partition: item for item in self.lake.catalog.stored(t.VALIDATED_BARS, feed)}
+        first, last = min(stored), max(stored)
+        low, high = wanted.partitions(period)
+        found = []
+        for key in _keys_between(max(first, low), min(last, high), period):
+            begins, until = partition_span(key, period)
+            sessions = [
+                s for s in calendar.sessions(begins, until)
+                if (wanted.start_date is None or s.date >= wanted.start_date)
+                and (wanted.end_date is None or s.date <= wanted.end_date)
+            ]  # fmt: skip
+            if not sessions:
+                continue
+            bars = self._regular_times(feed, key) if key in stored else _no_times()
+            found += find_gaps(definition, bars, sessions, spans, self._horizon_us(feed, key))
+        return gap_table(sorted(found, key=lambda gap: (gap.symbol, gap.first_missing)))
+
+    def sql(self, query: str) -> pa.Table:
+        """Run a DuckDB query with every table as a view.
+
+        `bars_5m` is that table of all feeds with a column `feed`; `us_equities_1m.bars_5m` is one feed's.
+        """
+        with connect() as connection:
+            self._create_views(connection, query)
+            return connection.sql(query).to_arrow_table()
+
+    def _create_views(self, connection: duckdb.DuckDBPyConnection, query: str) -> None:
+        words = {word.lower() for word in re.findall(r"\w+", query)}
+        by_table: dict[str, list[str]] = {}
+        for table, feed, _, _, _ in self.lake.catalog.tables():
+            if table not in words:
+                continue
+            stored = self.lake.catalog.stored(table, feed)
+            relation = relation_sql(self.lake.layout.root, stored)
+            if feed in words:
+                connection.execute(f'create schema if not exists "{feed}"')
+                connection.execute(f'create view "{feed}"."{table}" as {relation}')
+            named = relation_sql(self.lake.layout.root, stored, {"feed": feed})
+            by_table.setdefault(table, []).append(named)
+        for table, relations in by_table.items():
+            connection.execute(f'create view "{table}" as ' + "\nunion all by name\n".join(relations))
+
+    def _bar_table(self, feed: Feed, timeframe: str) -> tuple[str, Period]:
+        base = period_of(feed.partition)
+        if timeframe == feed.interval.name:
+            return t.VALIDATED_BARS, base
+        for table_set in t.feed_tables(feed):
+            if timeframe in feed.timeframes and table_name(timeframe) in table_set.tables:
+                return table_name(timeframe), table_set.period
+        known = ", ".join((feed.interval.name, *feed.timeframes))
+        raise SettingsInvalid(f"{feed.name} has no {timeframe!r} bars; there: {known}")
+
+    def _stored(self, table: str, feed: Feed, wanted: TimeRange, period: Period) -> list[Stored]:
+        first, last = wanted.partitions(period)
+        # A coarse bucket is labelled by its start, which may lie before the range's first partition.
+        stored = self.lake.catalog.stored(table, feed.name, first, last)
+        if not stored:
+            anything = self.lake.catalog.stored(table, feed.name)
+            where = f"; stored: {anything[0].partition} to {anything[-1].partition}" if anything else ""
+            start = wanted.start_date or (wanted.start_ts.date() if wanted.start_ts else feed.start or "DATE")
+            end = wanted.end_date or (wanted.end_ts.date() if wanted.end_ts else "DATE")
+            raise PartitionMissing(
+                f"{feed.name} has no {table} in that range{where}; "
+                f"run: marketdata backfill {feed.name} --start {start} --end {end}"
+            )
+        return stored
+
+    def _filled(self, feed: Feed, timeframe: str, bars: pa.Table, fill: Fill) -> pa.Table:
+        interval = parse_interval(timeframe)
+        if fill is Fill.NONE or not bars.num_rows:
+            return bars
+        if not interval.is_intraday:
+            raise SettingsInvalid(f"only intraday bars can be filled, not {timeframe}: closed days are no gaps")
+        from marketdata_pipelines.domain.session_grid import feed_calendar
+
+        days = pc.min_max(bars["session_date"]).as_py()
+        sessions = feed_calendar(feed).sessions(days["min"], days["max"])
+        return fill_forward(bars, expected_buckets(sessions, interval.us, feed.anchor is Anchor.UTC))
+
+    def _zone(self, feed: Feed) -> str:
+        from marketdata_pipelines.domain.session_grid import feed_calendar
+
+        return feed_calendar(feed).zone
+
+    def _file_findings(self, feed: str) -> pa.Table:
+        newest = {ingest.sha256: ingest for ingest in self.lake.catalog.ingests(feed)}
+        rows = []
+        for ingest in newest.values():
+            if ingest.rule is not None:
+                rows.append((ingest.file, ingest.rule, ingest.message or ""))
+            rows += [(ingest.file, rule, text) for rule, text in ingest.findings]
+        schema = _no_rejects().schema
+        columns = {name: pa.nulls(len(rows), schema.field(name).type) for name in _REJECTED_COLUMNS}
+        columns["file"] = pa.array([row[0] for row in rows], pa.string())
+        columns["rules"] = pa.array([row[1] for row in rows], pa.string())
+        columns["original"] = pa.array([row[2] for row in rows], pa.string())
+        return pa.table(columns, schema=schema)
+
+    def _spans(self, feed: Feed, symbols: Sequence[str] | None) -> dict[str, Span]:
+        stored = self.lake.catalog.stored(t.VALIDATED_BARS, feed.name)
+        if not stored:
+            return {}
+        with connect() as connection:
+            create_view(connection, t.VALIDATED_BARS, self.lake.layout.root, stored)
+            rows = connection.execute(query_text("select_symbol_spans")).fetchall()
+        return {name: Span(first, last) for name, first, last in rows if symbols is None or name in symbols}
+
+    def _regular_times(self, feed: str, key: str) -> pa.Table:
+        bars = self.lake.read(t.VALIDATED_BARS, feed, key, ["symbol", "ts", "regular"])
+        return bars.filter(bars["regular"])
+
+    def _horizon_us(self, feed: str, key: str) -> int:
+        parts = self.lake.catalog.standing_parts(feed, [key])
+        newest = [ingest.known_at_us for ingest in self.lake.catalog.ingests(feed)[-1:]]
+        return max([*newest, *(part.ingest.known_at_us for part in parts)], default=0)
+
+
+def _range_parameters(wanted: TimeRange) -> dict[str, object]:
+    return {
+        "start_ts": wanted.start_ts,
+        "end_ts": wanted.end_ts,
+        "start_date": wanted.start_date,
+        "end_date": wanted.end_date,
+    }
+
+
+def _keys_between(first: str, last: str, period: Period) -> list[str]:
+    from marketdata_pipelines.domain.partitions import partition_keys
+
+    return partition_keys(partition_span(first, period)[0], partition_span(last, period)[1], period) if first <= last else []
+
+
+def _no_rejects() -> pa.Table:
+    from marketdata_pipelines.domain.bars import REJECTED_SCHEMA
+
+    return REJECTED_SCHEMA.empty_table().select(_REJECTED_COLUMNS)
+
+
+def _no_times() -> pa.Table:
+    from marketdata_pipelines.domain.bars import BAR_SCHEMA
+
+    return BAR_SCHEMA.empty_table().select(["symbol", "ts", "regular"])

@@ -1,0 +1,55 @@
+"""Start and end of a question: dates mean session dates (both included), instants mean bar opens (end excluded)."""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+
+from marketdata_pipelines.domain.partitions import Period, partition_key
+from marketdata_pipelines.errors import SettingsInvalid
+
+Moment = date | datetime | str | None
+
+
+@dataclass(frozen=True, slots=True)
+class TimeRange:
+    """A range by session dates, by instants (UTC), or open on a side."""
+
+    start_date: date | None = None
+    end_date: date | None = None
+    start_ts: datetime | None = None
+    end_ts: datetime | None = None
+
+    def partitions(self, period: Period) -> tuple[str, str]:
+        """The first and last partition key that can hold rows of the range."""
+        start = self.start_date or (self.start_ts.date() - timedelta(days=2) if self.start_ts else None)
+        end = self.end_date or (self.end_ts.date() + timedelta(days=2) if self.end_ts else None)
+        return (partition_key(start, period) if start else "", partition_key(end, period) if end else "9999-99-99")
+
+
+def time_range(start: Moment, end: Moment) -> TimeRange:
+    """Read a range from dates, datetimes or ISO texts; naive datetimes are UTC.
+
+    Errors: SettingsInvalid for a text that is neither, or an end before its start.
+    """
+    start_date, start_ts = _moment(start)
+    end_date, end_ts = _moment(end)
+    found = TimeRange(start_date, end_date, start_ts, end_ts)
+    if start_date and end_date and end_date < start_date or start_ts and end_ts and end_ts < start_ts:
+        raise SettingsInvalid(f"the range ends ({end}) before it starts ({start})")
+    return found
+
+
+def _moment(value: Moment) -> tuple[date | None, datetime | None]:
+    if value is None:
+        return None, None
+    if isinstance(value, str):
+        value = _parse(value)
+    if isinstance(value, datetime):
+        return None, value if value.tzinfo else value.replace(tzinfo=UTC)
+    return value, None
+
+
+def _parse(text: str) -> date | datetime:
+    try:
+        return date.fromisoformat(text) if len(text) <= 10 else datetime.fromisoformat(text)
+    except ValueError as error:
+        raise SettingsInvalid(f"{text!r} is no date (2024-03-08) or time (2024-03-08T14:30:00Z)") from error

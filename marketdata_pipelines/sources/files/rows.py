@@ -1,0 +1,260 @@
+"""Turning cells into tables of raw bars or trades, with the rules each row breaks as written.
+
+Rules about values (high below low, closed exchange, duplicates) are not judged here.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from marketdata_pipelines.domain.bars import PRICES, RAW_BAR_SCHEMA, RAW_TRADE_SCHEMA, TS, TS_NS
+from marketdata_pipelines.domain.feeds import DataKind, Feed
+from marketdata_pipelines.domain.rules import mask_to_rules, rule_bit
+from marketdata_pipelines.sources.files.cells import Cells
+from marketdata_pipelines.sources.files.chunks import CopiedChunk, SourcedChunk
+from marketdata_pipelines.sources.files.columns import SIDES
+from marketdata_pipelines.sources.files.numbers import as_text, not_integer_text, parse_numbers
+from marketdata_pipelines.sources.files.repeated import RepeatedRows, resolve_repeated
+from marketdata_pipelines.sources.files.symbols import SymbolJudge, symbol_rules
+from marketdata_pipelines.sources.files.timestamps import (
+    NS_PER_SECOND,
+    Instants,
+    TimeReading,
+    join_cells,
+    read_instants,
+    time_reading,
+)
+from marketdata_pipelines.sources.files.plans import FilePlan
+from marketdata_pipelines.sources.parsed import Chunk, TableChunk
+
+BAR_TABLE = pa.schema([column for column in RAW_BAR_SCHEMA if column.name != "original"])
+TRADE_TABLE = pa.schema([column for column in RAW_TRADE_SCHEMA if column.name != "original"])
+# The letter case of a file's symbols is learnt from this many rows, whatever the chunk size.
+_LEARNT_ROWS = 1000
+_LONGEST_KEPT_SYMBOL = 64
+# Beyond this a volume is judged by its size, not by how it is written.
+_LARGEST_JUDGED_VOLUME = 1e15
+
+
+@dataclass(frozen=True, slots=True)
+class _Codes:
+    """Symbols by code: `names[code]`, None for a missing one; `rules[code]` its rule bits."""
+
+    codes: np.ndarray
+    names: list[str | None]
+    rules: np.ndarray
+
+
+@dataclass(slots=True)
+class _Held:
+    """Rows of repeated local hours, kept back until the file's end shows both passes."""
+
+    tables: list[pa.Table] = field(default_factory=list)
+    first: list[np.ndarray] = field(default_factory=list)
+    second: list[np.ndarray] = field(default_factory=list)
+    wall: list[np.ndarray] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)
+
+
+class RowReader:
+    """Turns the cells of ONE file into chunks; rows of repeated local hours come last.
+
+    `rows` counts data rows, `readable_times` those whose time could be read.
+    """
+
+    def __init__(self, feed: Feed, plan: FilePlan) -> None:
+        self.rows = 0
+        self.readable_times = 0
+        self._feed = feed
+        self._plan = plan
+        self._judge: SymbolJudge | None = None
+        self._held = _Held()
+        self._reading: TimeReading = time_reading(
+            feed,
+            time_format=plan.time_format,
+            zone=plan.timezone,
+            label=plan.label,
+            trades=plan.kind is DataKind.TRADES,
+        )
+
+    def chunks(self, cells: Cells) -> Iterator[Chunk]:
+        """The tables of these rows: one, or one each for bid and ask."""
+        if not len(cells):
+            return
+        self.rows += len(cells)
+        symbols = self._symbols(cells)
+        times = join_cells(list(cells.times), self._reading.time_format) if len(cells.times) > 1 else cells.times[0]
+        instants = read_instants(times, self._reading, symbols.codes)
+        self.readable_times += int((instants.known | instants.repeated).sum())
+        self.readable_times += int((instants.rules & rule_bit("local_time_nonexistent") != 0).sum())
+        broken = cells.rules != 0
+        shared = cells.rules | np.where(broken, 0, symbols.rules[symbols.codes] | instants.rules)
+        held = np.flatnonzero(instants.repeated & ~broken)
+        for side in (None,) if "bid_open" not in cells.columns else SIDES:
+            rules = shared.copy()
+            columns = self._values(cells, side, rules, broken)
+            table = self._table(cells, columns, symbols, instants, rules, side)
+            yield from self._emit(cells, table, instants, held)
+
+    def finish(self) -> Iterator[Chunk]:
+        """The rows kept back, decided as far as the file's order decides them."""
+        held = self._held
+        if not held.tables:
+            return
+        table = pa.concat_tables(held.tables)
+        rows = RepeatedRows(
+            table["symbol"].to_pylist(),
+            np.concatenate(held.wall),
+            np.concatenate(held.first),
+            np.concatenate(held.second),
+        )
+        hours = self._feed.interval.us >= 3_600_000_000 and self._plan.kind is DataKind.BARS
+        values, certain = resolve_repeated(rows, self._reading.ticks_per_second, equal_restarts=hours)
+        ids = table["rules"].to_pylist()
+        ambiguous = "local_time_ambiguous"
+        joined = [
+            text if sure else f"{text};{ambiguous}" if text else ambiguous
+            for text, sure in zip(ids, certain.tolist(), strict=True)
+        ]
+        table = _replace(table, "rules", pa.array(joined, pa.string()))
+        table = _replace(table, "ts", self._timestamps(values, certain))
+        yield CopiedChunk(self._plan.kind, table.combine_chunks(), tuple(held.texts))
+
+    def _emit(self, cells: Cells, table: pa.Table, instants: Instants, held: np.ndarray) -> Iterator[Chunk]:
+        kind = self._plan.kind
+        texts = cells.texts or TableChunk(kind, table).originals
+        if not len(held):
+            places = np.arange(len(cells))
+            yield TableChunk(kind, table) if cells.texts is None else SourcedChunk(kind, table, places, cells.texts)
+            return
+        self._held.tables.append(table.take(pa.array(held)))
+        self._held.first.append(instants.values[held])
+        self._held.second.append(instants.seconds[held])
+        self._held.wall.append(instants.wall[held])
+        self._held.texts += list(texts(held))
+        others = np.setdiff1d(np.arange(len(cells)), held)
+        if len(others):
+            yield SourcedChunk(kind, table.take(pa.array(others)), others, lambda places: list(texts(places)))
+
+    def _symbols(self, cells: Cells) -> _Codes:
+        column = cells.columns.get("symbol")
+        if column is None:
+            names: list[str | None] = [self._plan.symbol]
+            return _Codes(np.zeros(len(cells), np.int64), names, np.zeros(1, np.int64))
+        if not pa.types.is_dictionary(column.type):
+            column = as_text(column).dictionary_encode()
+        texts = [text if text is not None else "" for text in column.dictionary.cast(pa.string()).to_pylist()]
+        texts.append("")
+        codes = column.indices.cast(pa.int64()).fill_null(len(texts) - 1).to_numpy(zero_copy_only=False)
+        if self._judge is None:
+            self._judge = SymbolJudge(self._feed.source.symbols, self._feed.asset_class)
+            first = codes[cells.rules == 0][:_LEARNT_ROWS]
+            self._judge.learn(texts[code] for code in first.tolist())
+        # In the order of their first row: what is usual in the file must not depend on how chunks fall.
+        broken_rules = symbol_rules(self._judge, texts)
+        bits = np.array([rule_bit(broken_rules[text]) if text in broken_rules else 0 for text in texts], np.int64)
+        missing = rule_bit("symbol_missing")
+        names = [
+            None if bit == missing else text[:_LONGEST_KEPT_SYMBOL]
+            for text, bit in zip(texts, bits.tolist(), strict=True)
+        ]
+        return _Codes(codes, names, bits)
+
+    def _values(self, cells: Cells, side: str | None, rules: np.ndarray, broken: np.ndarray) -> dict[str, pa.Array]:
+        """The numeric and text columns of one side; adds what cannot be read to `rules`."""
+        prefix = "" if side is None else f"{side}_"
+        found: dict[str, pa.Array] = {}
+        wanted = PRICES if self._plan.kind is DataKind.BARS else ("price",)
+        for name in wanted:
+            parsed = parse_numbers(cells.columns[prefix + name], self._plan.decimal)
+            _flag(rules, parsed.missing & ~broken, "missing_price")
+            _flag(rules, parsed.bad & ~broken, "unparsable_price")
+            found[name] = _nullable(parsed.values, parsed.missing | parsed.bad)
+        volume = "volume" if self._plan.kind is DataKind.BARS else "size"
+        found[volume] = self._volume(cells.columns.get(prefix + volume), rules, broken)
+        for name in ("vwap", "trade_count"):
+            column = cells.columns.get(name) if side is None else None
+            if column is not None:
+                parsed = parse_numbers(column, self._plan.decimal)
+                _flag(rules, parsed.bad & ~broken, "unparsable_field")
+                found[name] = _nullable(parsed.values, parsed.missing | parsed.bad | np.isnan(parsed.values))
+        if "trade_count" in found:
+            found["trade_count"] = self._counts(found["trade_count"], rules)
+        for name in ("exchange", "conditions"):
+            column = cells.columns.get(name)
+            if column is not None:
+                found[name] = as_text(column)
+        return found
+
+    def _volume(self, column: pa.Array | None, rules: np.ndarray, broken: np.ndarray) -> pa.Array | None:
+        if column is None:
+            return None
+        parsed = parse_numbers(column, self._plan.decimal)
+        _flag(rules, parsed.bad & ~broken, "unparsable_volume")
+        if self._plan.integer_volume and not pa.types.is_integer(column.type):
+            if pa.types.is_string(column.type):
+                odd = not_integer_text(column)
+            else:
+                odd = parsed.values != np.floor(parsed.values)
+            odd &= ~parsed.missing & ~parsed.bad & ~broken & (np.abs(parsed.values) < _LARGEST_JUDGED_VOLUME)
+            _flag(rules, odd, "volume_format")
+        return _nullable(parsed.values, parsed.missing | parsed.bad)
+
+    def _counts(self, column: pa.Array, rules: np.ndarray) -> pa.Array:
+        values = column.fill_null(0).to_numpy(zero_copy_only=False)
+        odd = (np.abs(values) > 2**53) | (values != np.floor(values))
+        _flag(rules, odd, "unparsable_field")
+        missing = column.is_null().to_numpy(zero_copy_only=False) | odd
+        return pa.array(np.where(missing, 0, values).astype(np.int64), mask=missing)
+
+    def _table(
+        self,
+        cells: Cells,
+        columns: dict[str, pa.Array],
+        symbols: _Codes,
+        instants: Instants,
+        rules: np.ndarray,
+        side: str | None,
+    ) -> pa.Table:
+        suffix = "" if side is None else f".{side.upper()}"
+        names = [None if name is None else name + suffix for name in symbols.names]
+        schema = BAR_TABLE if self._plan.kind is DataKind.BARS else TRADE_TABLE
+        arrays: dict[str, pa.Array] = {
+            **{name: column for name, column in columns.items() if column is not None},
+            "row": pa.array(cells.rows),
+            "symbol": pc.take(pa.array(names, pa.string()), pa.array(symbols.codes)),
+            "ts": self._timestamps(instants.values, instants.known),
+            "rules": rule_texts(rules),
+        }
+        if cells.lines is not None:
+            arrays["line"] = pa.array(cells.lines)
+        filled = [arrays.get(column.name, pa.nulls(len(cells), column.type)) for column in schema]
+        return pa.Table.from_arrays(filled, schema=schema)
+
+    def _timestamps(self, values: np.ndarray, known: np.ndarray) -> pa.Array:
+        kind = TS_NS if self._reading.ticks_per_second == NS_PER_SECOND else TS
+        return pa.array(values, pa.int64(), mask=None if known.all() else ~known).cast(kind)
+
+
+def rule_texts(rules: np.ndarray) -> pa.Array:
+    """`;`-separated rule ids of each mask; null where no rule is broken."""
+    if not rules.any():
+        return pa.nulls(len(rules), pa.string())
+    masks, codes = np.unique(rules, return_inverse=True)
+    return pc.take(pa.array([mask_to_rules(mask) or None for mask in masks.tolist()], pa.string()), pa.array(codes))
+
+
+def _flag(rules: np.ndarray, where: np.ndarray, rule: str) -> None:
+    if where.any():
+        rules[where] |= rule_bit(rule)
+
+
+def _nullable(values: np.ndarray, missing: np.ndarray) -> pa.Array:
+    return pa.array(values, pa.float64(), mask=missing if missing.any() else None, from_pandas=False)
+
+
+def _replace(table: pa.Table, name: str, column: pa.Array) -> pa.Table:
+    return table.set_column(table.schema.get_field_index(name), table.schema.field(name), column)
