@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 _DAY_S = 86_400
 # Beyond this Arrow switches to exponents even where all digits fit.
 _PLAIN_LIMIT = 1e10
-_INTEGER_LIMIT = 1e15
+_INTEGER_LIMIT = 1e16
 
 
 def text_cells(column: pa.Array) -> pa.Array:
@@ -52,7 +52,8 @@ def _instants(column: pa.Array) -> pa.Array:
     texts = _whole_seconds(seconds)
     if fraction.any():
         at = fraction != 0
-        exact = [_with_fraction(text, part, per_second) for text, part in _pairs(texts, fraction, at)]
+        whole = texts.filter(pa.array(at)).to_pylist()
+        exact = [_with_fraction(text, part, per_second) for text, part in zip(whole, fraction[at].tolist(), strict=True)]
         texts = pc.replace_with_mask(texts, pa.array(at), pa.array(exact, pa.string()))
     return pc.if_else(column.is_valid(), texts, pa.scalar(None, pa.string())) if column.null_count else texts
 
@@ -70,10 +71,6 @@ def _whole_seconds(seconds: NDArray[np.int64]) -> pa.Array:
     width = whole.dtype.itemsize
     offsets = np.arange(0, (len(seconds) + 1) * width, width, dtype=np.int32)
     return pa.StringArray.from_buffers(len(seconds), pa.py_buffer(offsets), pa.py_buffer(whole))
-
-
-def _pairs(texts: pa.Array, fraction: NDArray[np.int64], at: NDArray[np.bool_]) -> zip[tuple[str, int]]:
-    return zip(texts.filter(pa.array(at)).to_pylist(), fraction[at].tolist(), strict=True)
 
 
 def _with_fraction(text: str, fraction: int, per_second: int) -> str:

@@ -4,9 +4,12 @@ For your own assets too: `AssetDep(key, partition_mapping=SessionDateMapping())`
 """
 
 import re
+import warnings
 from datetime import datetime
+from typing import Self
 
 from dagster import (
+    BetaWarning,
     DagsterInvalidDefinitionError,
     IdentityPartitionMapping,
     PartitionMapping,
@@ -47,8 +50,12 @@ class SessionDateMapping(TimeWindowPartitionMapping):
     downstream direction, on which backfills rest, is the same.
     """
 
-    def __new__(cls) -> "SessionDateMapping":
-        return super().__new__(cls, start_offset=0, end_offset=0, allow_nonexistent_upstream_partitions=True)
+    def __new__(cls) -> Self:
+        with warnings.catch_warnings():
+            # Allowing partitions that do not exist yet is marked beta.
+            warnings.simplefilter("ignore", BetaWarning)
+            mapping: Self = super().__new__(cls, allow_nonexistent_upstream_partitions=True)
+        return mapping
 
     @property
     def description(self) -> str:

@@ -5,36 +5,42 @@ One way in for all sources: everything becomes a `SourceFile` and goes through `
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
 
-from marketdata_pipelines.domain.feeds import Feed, SourceKind
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from marketdata_pipelines.domain.feeds import DataKind, Feed, SourceKind
 from marketdata_pipelines.domain.partitions import partition_span, period_of
-from marketdata_pipelines.errors import SettingsInvalid, SourceUnavailable
+from marketdata_pipelines.domain.session_grid import feed_calendar
+from marketdata_pipelines.errors import SettingsInvalid
 from marketdata_pipelines.pipeline.ingest import FileReport, IngestRun, IngestStatus, SourceFile, ingest_files
 from marketdata_pipelines.sources.files.listing import file_digest, list_files
 from marketdata_pipelines.sources.files.plan import plan_file
 from marketdata_pipelines.sources.files.read import read_file
 from marketdata_pipelines.sources.parsed import Chunk, Finding
-from marketdata_pipelines.sources.sample import read_sample, sample_files
-from marketdata_pipelines.sources.simulated.history import historical
+from marketdata_pipelines.sources.sample import SAMPLE_NAME, read_sample, sample_bytes
+from marketdata_pipelines.sources.simulated.historical import historical
 from marketdata_pipelines.stores.lake.lake import Lake
-
-OnFile = Callable[[FileReport], None]
 
 
 @dataclass(frozen=True, slots=True)
 class AcquireReport:
-    """What acquiring brought: the files that were new, and a line of text for each that needs attention."""
+    """What acquiring brought: every file looked at."""
 
     files: tuple[FileReport, ...]
 
     @property
     def partitions(self) -> tuple[str, ...]:
+        """The partitions that changed."""
         return tuple(sorted({key for report in self.files for key in report.partitions}))
 
     @property
     def messages(self) -> tuple[str, ...]:
+        """A line for each file that needs attention."""
         refused = [report for report in self.files if report.status is IngestStatus.REFUSED]
         return tuple(f"refused {report.file}: {report.message}" for report in refused)
 
@@ -50,21 +56,20 @@ def acquire(
     if feed.source.kind is SourceKind.FILES:
         sources = landed_files(feed, source_path)
     elif feed.source.kind is SourceKind.SIMULATED:
-        sources = simulated_days(feed, keys, now_us)
+        sources = simulated_files(feed, keys, now_us)
     else:
-        sources = sample_sources(feed)
+        sources = iter([sample_source(feed)])
     return AcquireReport(tuple(ingest_files(lake, feed, sources, run)))
 
 
 def landed_files(feed: Feed, source_path: str | None) -> Iterator[SourceFile]:
-    """The files below a feed's own path; none where the folder is missing or the feed names no path."""
-    if source_path is None or ("://" not in source_path and "*" not in source_path and not os.path.exists(source_path)):
+    """The files below a feed's own path; none where the feed names no path or nothing is there yet."""
+    if source_path is None:
         return
-    try:
-        paths = list_files(source_path)
-    except SourceUnavailable:
-        return
-    for path in paths:
+    if "://" not in source_path and "*" not in source_path:
+        if not os.path.exists(source_path) or (os.path.isdir(source_path) and not any(os.scandir(source_path))):
+            return
+    for path in list_files(source_path):
         yield file_source(feed, path)
 
 
@@ -73,36 +78,99 @@ def file_source(feed: Feed, path: str) -> SourceFile:
 
     Errors: SourceUnavailable when it cannot be read.
     """
-    sha256, size = file_digest(path)
     name = path.rstrip("/").rsplit("/", 1)[-1]
-
-    def read() -> tuple[Iterable[Chunk], tuple[Finding, ...]]:
-        plan = plan_file(path, feed)
-        return read_file(path, feed, plan), plan.findings
-
-    return SourceFile(name, path, sha256, size, read)
+    size = os.path.getsize(path) if "://" not in path else 0
+    return SourceFile(name, path, file_digest(path), size, _FileRead(path, feed))
 
 
-def simulated_days(feed: Feed, keys: Sequence[str], now_us: int) -> Iterator[SourceFile]:
-    """The simulated exchange's days of these partitions, as far as they are over."""
+@dataclass(frozen=True, slots=True)
+class _FileRead:
+    path: str
+    feed: Feed
+
+    def __call__(self) -> tuple[Iterable[Chunk], tuple[Finding, ...]]:
+        plan = plan_file(self.path, self.feed)
+        return read_file(self.path, self.feed, plan), plan.findings
+
+
+def simulated_files(feed: Feed, keys: Sequence[str], now_us: int) -> Iterator[SourceFile]:
+    """The simulated exchange's sessions of these partitions that are over by now.
+
+    One file a partition once all its sessions are over, one a session until then.
+    """
     period = period_of(feed.partition)
     for key in keys:
-        start, end = partition_span(key, period)
-        for day in historical(feed, start, end):
-            if day.complete_us <= now_us:
-                yield SourceFile(day.name, f"simulated://{feed.name}/{day.name}", day.sha256, day.bytes, lambda d=day: ([d.chunk], ()))
+        sessions = feed_calendar(feed).sessions(*partition_span(key, period))
+        over = [session.date for session in sessions if session.close <= now_us]
+        groups = [over] if len(over) == len(sessions) else [[day] for day in over]
+        for days in groups:
+            if days:
+                yield _simulated_file(feed, key if len(groups) == 1 else days[0].isoformat(), days)
 
 
-def sample_sources(feed: Feed) -> Iterator[SourceFile]:
-    """The packaged sample's files.
+def _simulated_file(feed: Feed, label: str, days: list[date]) -> SourceFile:
+    name = f"{feed.name}-{label}.csv"
+    identity = f"{feed.parse_version} {name} {days[0]} {days[-1]}"
+    digest = hashlib.sha256(identity.encode()).hexdigest()
+    return SourceFile(name, f"simulated://{name}", digest, 0, _SimulatedRead(feed, tuple(days)))
+
+
+@dataclass(frozen=True, slots=True)
+class _SimulatedRead:
+    feed: Feed
+    days: tuple[date, ...]
+
+    def __call__(self) -> tuple[Iterable[Chunk], tuple[Finding, ...]]:
+        return self._chunks(), ()
+
+    def _chunks(self) -> Iterator[Chunk]:
+        offset = 0
+        for day in self.days:
+            for simulated in historical(self.feed, day, day):
+                yield simulated.chunk if offset == 0 else _Shifted(simulated.chunk, offset)
+                offset += simulated.table.num_rows
+
+
+@dataclass(frozen=True, slots=True)
+class _Shifted:
+    """A chunk whose rows continue those of the chunks before it."""
+
+    chunk: Chunk
+    offset: int
+
+    @property
+    def kind(self) -> DataKind:
+        return self.chunk.kind
+
+    @property
+    def table(self) -> pa.Table:
+        table = self.chunk.table
+        for name in ("row", "line"):
+            position = table.schema.get_field_index(name)
+            table = table.set_column(position, name, pc.add(table[name], self.offset))
+        return table
+
+    def originals(self, positions: np.ndarray) -> Sequence[str]:
+        return self.chunk.originals(positions)
+
+
+def sample_source(feed: Feed) -> SourceFile:
+    """The packaged sample as one file.
 
     Errors: SourceUnavailable when the package is not installed.
     """
-    for sample in sample_files():
-        sha256 = hashlib.sha256(sample.content).hexdigest()
-        yield SourceFile(
-            sample.name, f"sample://{sample.name}", sha256, len(sample.content), lambda s=sample: (read_sample(feed, s), ())
-        )
+    content = sample_bytes()
+    return SourceFile(
+        SAMPLE_NAME, f"sample://{SAMPLE_NAME}", hashlib.sha256(content).hexdigest(), len(content), _SampleRead(feed)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _SampleRead:
+    feed: Feed
+
+    def __call__(self) -> tuple[Iterable[Chunk], tuple[Finding, ...]]:
+        return read_sample(self.feed), ()
 
 
 def check_is_files(feed: Feed) -> None:

@@ -1,5 +1,6 @@
 """What one partition's walk has made so far: tables to be stored in one commit, checks, and results to report."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
 import pyarrow as pa
@@ -60,6 +61,10 @@ class Gathered:
         if stored:
             self._writes.append(TableWrite(REJECTED_BARS, self._key, rejected, inputs))
             self._results.append(_result(REJECTED_BARS, {REJECTED_BARS: rejected}, _rejects_by_rule(rejected)))
+
+    def remove(self, tables: Iterable[str]) -> None:
+        """Forget tables of this partition, whose sources are gone."""
+        self._writes += [TableWrite(name, self._key, None, "") for name in tables]
 
     def block(self, reason: str) -> None:
         """Say why what is downstream is withheld."""

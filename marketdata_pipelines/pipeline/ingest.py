@@ -5,12 +5,14 @@ their source text kept.
 """
 
 import logging
-import shutil
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -48,7 +50,7 @@ class IngestStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
-    """One file content to take in: `read` gives its chunks, and is called at most once."""
+    """One file content to take in: `read` gives its chunks, and is called at most once (maybe in another process)."""
 
     name: str
     path: str
@@ -80,43 +82,117 @@ class IngestRun:
     clock: Clock = lambda: time.time_ns() // 1000
 
 
-def ingest_files(lake: Lake, feed: Feed, sources: Iterable[SourceFile], run: IngestRun) -> Iterator[FileReport]:
+def ingest_files(
+    lake: Lake, feed: Feed, sources: Iterable[SourceFile], run: IngestRun, *, workers: int = 1
+) -> Iterator[FileReport]:
     """Take in files one after another; each is committed before its report is given.
 
-    A refused file is recorded with its cause and leaves no rows. Holds the feed's write lock throughout.
+    A refused file is recorded with its cause and leaves no rows. Holds the feed's write lock throughout. With several
+    workers files are parsed at once in processes of their own and committed in the order they were given.
     """
     with lake.writing(feed.name):
-        for source in sources:
-            yield _ingest_one(lake, feed, source, run)
+        stager = _Stager(lake, feed, run, workers)
+        with stager:
+            for source, known, staged in stager.stage_all(sources):
+                yield _known_report(source, known) if staged is None else _settle(lake, feed, source, run, staged())
 
 
-def _ingest_one(lake: Lake, feed: Feed, source: SourceFile, run: IngestRun) -> FileReport:
-    known = lake.catalog.latest_ingest(feed.name, source.sha256)
-    if known is not None and known.parse_version == feed.parse_version and not run.restart:
-        status = IngestStatus.KNOWN if known.status == IngestStatus.ACCEPTED else IngestStatus.REFUSED
-        return FileReport(source.name, status, known.rows, (), known.rule, known.message)
-    known_at_us = run.clock()
-    record = _record(feed, source, run, known_at_us)
-    folder = lake.layout.staging(feed.name)
-    try:
-        staging, findings = _stage(feed, source, known_at_us, folder)
-    except SourceRejected as refusal:
-        refused = replace(record, status=IngestStatus.REFUSED.value, rule=refusal.rule, message=str(refusal))
+def _known_report(source: SourceFile, known: Ingest | None) -> FileReport:
+    assert known is not None
+    status = IngestStatus.KNOWN if known.status == IngestStatus.ACCEPTED else IngestStatus.REFUSED
+    return FileReport(source.name, status, known.rows, (), known.rule, known.message)
+
+
+@dataclass(frozen=True, slots=True)
+class _Staged:
+    """A file parsed into staging, or why it was refused; `known_at_us` is when its reading began."""
+
+    known_at_us: int
+    staging: PartitionStaging | None
+    findings: tuple[Finding, ...]
+    refusal: SourceRejected | None
+
+
+class _Stager:
+    """Parses files into staging folders of their own, in this process or in several."""
+
+    def __init__(self, lake: Lake, feed: Feed, run: IngestRun, workers: int) -> None:
+        self._lake, self._feed, self._run = lake, feed, run
+        self._workers = workers
+        self._pool: ProcessPoolExecutor | None = None
+
+    def __enter__(self) -> None:
+        if self._workers > 1:
+            self._pool = ProcessPoolExecutor(self._workers, mp_context=get_context("spawn"))
+
+    def __exit__(self, *_: object) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+
+    def stage_all(
+        self, sources: Iterable[SourceFile]
+    ) -> Iterator[tuple[SourceFile, Ingest | None, Callable[[], _Staged] | None]]:
+        """(source, its earlier ingest, how to get it staged); the last is None for contents already taken in."""
+        waiting: deque[tuple[SourceFile, Ingest | None, Callable[[], _Staged] | None]] = deque()
+        begun: set[str] = set()
+        for number, source in enumerate(sources):
+            known = self._lake.catalog.latest_ingest(self._feed.name, source.sha256)
+            repeated = source.sha256 in begun
+            fresh = known is None or known.parse_version != self._feed.parse_version or self._run.restart
+            if repeated:
+                # The same content twice in one call: the first is committed by the time this one is looked at.
+                yield from self._drain(waiting)
+                known, fresh = self._lake.catalog.latest_ingest(self._feed.name, source.sha256), False
+            begun.add(source.sha256)
+            waiting.append((source, known, self._start(source, number) if fresh else None))
+            if len(waiting) > (self._workers if self._pool else 0):
+                yield waiting.popleft()
+        yield from self._drain(waiting)
+
+    def _drain(self, waiting: "deque[_Waiting]") -> "Iterator[_Waiting]":
+        while waiting:
+            yield waiting.popleft()
+
+    def _start(self, source: SourceFile, number: int) -> Callable[[], _Staged]:
+        known_at_us = self._run.clock()
+        folder = self._lake.layout.staging(self._feed.name) / str(number)
+        if self._pool is None:
+            return lambda: _stage(self._feed, source, known_at_us, folder, spill=False)
+        return self._pool.submit(_stage, self._feed, source, known_at_us, folder, spill=True).result
+
+
+_Waiting = tuple[SourceFile, Ingest | None, Callable[[], _Staged] | None]
+
+
+def _settle(lake: Lake, feed: Feed, source: SourceFile, run: IngestRun, staged: _Staged) -> FileReport:
+    record = _record(feed, source, run, staged.known_at_us)
+    if staged.refusal is not None:
+        refusal = staged.refusal
         changed = _replaced_partitions(lake, feed, source)
+        refused = replace(record, status=IngestStatus.REFUSED.value, rule=refusal.rule, message=str(refusal))
         lake.catalog.record_ingest(refused, [])
-        shutil.rmtree(folder, ignore_errors=True)
         logger.info("refused %s: %s", source.name, refusal)
         return FileReport(source.name, IngestStatus.REFUSED, 0, tuple(changed), refusal.rule, str(refusal))
-    report = _commit(lake, feed, source, run, record, staging, findings)
-    shutil.rmtree(folder, ignore_errors=True)
+    assert staged.staging is not None
+    report = _commit(lake, feed, source, run, record, staged.staging, staged.findings)
+    staged.staging.clear()
     logger.info("ingested %s: %d rows into %d partitions", source.name, report.rows, len(report.partitions))
     return report
 
 
-def _stage(
-    feed: Feed, source: SourceFile, known_at_us: int, folder: Path
-) -> tuple[PartitionStaging, tuple[Finding, ...]]:
+def _stage(feed: Feed, source: SourceFile, known_at_us: int, folder: Path, *, spill: bool) -> _Staged:
     staging = PartitionStaging(folder)
+    try:
+        findings = _fill(feed, source, known_at_us, staging)
+    except SourceRejected as refusal:
+        staging.clear()
+        return _Staged(known_at_us, None, (), refusal)
+    if spill:
+        staging.spill()
+    return _Staged(known_at_us, staging, findings, None)
+
+
+def _fill(feed: Feed, source: SourceFile, known_at_us: int, staging: PartitionStaging) -> tuple[Finding, ...]:
     placer = Placer(feed, known_at_us)
     chunks, findings = source.read()
     for chunk in chunks:
@@ -127,14 +203,13 @@ def _stage(
         mask, placement = mask_of(chunk.table, feed, grid, known_at_us)
         if chunk.kind is DataKind.BARS:
             mask = resolve_duplicates(chunk.table, mask, np.zeros(len(mask), np.int64)).mask
-        table = _with_originals(chunk, mask)
-        staging.add(table, placer.days(ts, placement, grid))
+        staging.add(_with_originals(chunk, mask), placer.days(ts, placement, grid))
     if not staging.partitions():
         raise SourceRejected(
             f"{source.name} has no row whose time can be read; pin source.time_format and source.timezone in feeds.yaml",
             rule="unreadable_times",
         )
-    return staging, findings
+    return findings
 
 
 def _check_kind(feed: Feed, chunk: Chunk, name: str) -> None:

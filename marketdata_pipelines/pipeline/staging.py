@@ -3,6 +3,7 @@
 Rows wait here until the whole file is known good; then each partition's rows become one raw part.
 """
 
+import shutil
 from collections import defaultdict
 from pathlib import Path
 
@@ -48,7 +49,7 @@ class PartitionStaging:
             self._waiting = []
         self._split(table, days)
         if self._rows_held > self._spill_rows:
-            self._spill()
+            self.spill()
 
     def partitions(self) -> list[str]:
         """Keys of the partitions rows were placed in, sorted."""
@@ -59,6 +60,24 @@ class PartitionStaging:
         day = next(d for d in set(self._held) | set(self._spilled) if day_key(d) == partition)
         tables = [pa.ipc.open_file(path).read_all() for path in self._spilled.get(day, [])] + self._held.get(day, [])
         return pa.concat_tables(tables).combine_chunks()
+
+    def spill(self) -> None:
+        """Move everything held in memory to disk."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        for day, tables in self._held.items():
+            path = self._folder / f"{day}-{len(self._spilled[day])}.arrow"
+            whole = pa.concat_tables(tables).combine_chunks()
+            with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, whole.schema) as writer:
+                writer.write_table(whole)
+            self._spilled[day].append(path)
+        self._held.clear()
+        self._rows_held = 0
+
+    def clear(self) -> None:
+        """Forget everything and remove what is on disk."""
+        self._held.clear()
+        self._spilled.clear()
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     def _split(self, table: pa.Table, days: Ints) -> None:
         if days[0] == days[-1] and (days == days[0]).all():
@@ -73,14 +92,3 @@ class PartitionStaging:
     def _hold(self, day: int, table: pa.Table) -> None:
         self._held[day].append(table)
         self._rows_held += table.num_rows
-
-    def _spill(self) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        for day, tables in self._held.items():
-            path = self._folder / f"{day}-{len(self._spilled[day])}.arrow"
-            whole = pa.concat_tables(tables).combine_chunks()
-            with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, whole.schema) as writer:
-                writer.write_table(whole)
-            self._spilled[day].append(path)
-        self._held.clear()
-        self._rows_held = 0

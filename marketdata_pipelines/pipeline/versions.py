@@ -1,7 +1,12 @@
-"""Which code derived a table: recorded in the ledger and in every manifest."""
+"""Versions everything derived depends on, and the digests that say what a table was derived from."""
 
+from collections.abc import Iterable
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
+
+from marketdata_pipelines.domain.feeds import Feed
+from marketdata_pipelines.domain.session_grid import feed_calendar
+from marketdata_pipelines.stores.lake.lake import digest
 
 
 @lru_cache(maxsize=1)
@@ -11,3 +16,21 @@ def code_version() -> str:
         return version("marketdata-pipelines")
     except PackageNotFoundError:
         return "unknown"
+
+
+class Versions:
+    """The versions of one feed's derivations."""
+
+    def __init__(self, feed: Feed) -> None:
+        calendar = feed_calendar(feed).version
+        self._texts = [feed.version, calendar, code_version()]
+        self.manifest: dict[str, object] = {
+            "feed": feed.name,
+            "feed_version": feed.version,
+            "calendar_version": calendar,
+            "code_version": code_version(),
+        }
+
+    def inputs(self, upstream: Iterable[str]) -> str:
+        """The digest of a table: what it is derived from (part ids, or its sources' digests), and the versions."""
+        return digest([*upstream, *self._texts])

@@ -19,14 +19,15 @@ from marketdata_pipelines.domain.session_grid import SessionGrid, feed_calendar
 from marketdata_pipelines.domain.sessions import Session, open_calendar
 from marketdata_pipelines.errors import StoreError
 from marketdata_pipelines.pipeline.aggregate import aggregate_intraday, aggregate_sessions
+from marketdata_pipelines.pipeline.changes import coarse_inputs
 from marketdata_pipelines.pipeline.coarse import DAILY_TABLE, CoarseBars, is_shared
 from marketdata_pipelines.pipeline.gathering import Gathered
 from marketdata_pipelines.pipeline.outcome import PartitionOutcome
 from marketdata_pipelines.pipeline.validate import LoadedPart, validate_parts
-from marketdata_pipelines.pipeline.versions import code_version
+from marketdata_pipelines.pipeline.versions import Versions
 from marketdata_pipelines.pipeline.views import ViewBuilder
 from marketdata_pipelines.quality.checks import Suite, ValidatedBatch, check_raw, check_rejected, default_suites
-from marketdata_pipelines.stores.lake.lake import Lake, digest
+from marketdata_pipelines.stores.lake.lake import Lake
 from marketdata_pipelines.stores.lake.parquet import read_file
 
 logger = logging.getLogger(__name__)
@@ -83,13 +84,7 @@ class PartitionWalker:
         self._calendar = feed_calendar(feed)
         zone = "UTC" if self._calendar.zone == "UTC" else open_calendar(feed.calendar).zone
         self._views = ViewBuilder(zone)
-        self._versions = [feed.version, self._calendar.version, code_version()]
-        self._manifest: dict[str, object] = {
-            "feed": feed.name,
-            "feed_version": feed.version,
-            "calendar_version": self._calendar.version,
-            "code_version": code_version(),
-        }
+        self._versions = Versions(feed)
 
     def walk(self, key: str, wanted: frozenset[str]) -> PartitionOutcome:
         """Walk one base partition."""
@@ -100,7 +95,7 @@ class PartitionWalker:
                 self._derive(gathered, base, wanted)
         except StoreError as error:
             return gathered.blocked(str(error))
-        return gathered.store(self._lake, self._manifest)
+        return gathered.store(self._lake, self._versions.manifest)
 
     def derive_period(self, key: str, period: Period, wanted: frozenset[str]) -> PartitionOutcome:
         """Write the weekly or monthly assets of one partition from stored 1d bars."""
@@ -117,11 +112,8 @@ class PartitionWalker:
                     f"{self._feed.name} has no daily bars between {start} and {end}; "
                     f"run: marketdata backfill {self._feed.name} --start {start} --end {end}"
                 )
-            stored = self._lake.catalog.stored(
-                self._coarse.source_table, self._feed.name, start.isoformat(), end.isoformat()
-            )
-            gathered.add(name, tables, digest([item.inputs for item in stored] + self._versions))
-        return gathered.store(self._lake, self._manifest)
+            gathered.add(name, tables, coarse_inputs(self._lake, self._feed, period, key, self._versions))
+        return gathered.store(self._lake, self._versions.manifest)
 
     def _validated(self, gathered: Gathered, key: str, wanted: frozenset[str]) -> _Base | None:
         """The partition's validated bars: made anew when wanted, else the stored ones; None when blocked."""
@@ -147,7 +139,7 @@ class PartitionWalker:
             bars=validated.bars,
             expected_minutes=sum(session.minutes for session in sessions if session.close <= known_until),
         )
-        inputs = digest([part.part.part_id for part in parts] + self._versions)
+        inputs = self._versions.inputs(part.part.part_id for part in parts)
         raw_check, rejected_check = check_raw(batch, self._raw), check_rejected(validated.rejected)
         checks = [outcome for suite in self._suites for outcome in suite.evaluate(batch)]
         if self._raw in wanted:
@@ -160,6 +152,9 @@ class PartitionWalker:
             gathered.checks += checks
         failed = [check for check in (raw_check, rejected_check, *checks) if check.blocking and not check.passed]
         if failed:
+            if not parts:
+                # What was once derived here has lost its source (its file is refused now).
+                gathered.remove(name for item in self._sets.values() if item.period is self._period for name in item.tables)
             gathered.block("; ".join(f"{check.name}: {check.message}" for check in failed))
             return None
         if t.VALIDATED_BARS in wanted:
@@ -168,7 +163,7 @@ class PartitionWalker:
         return _Base(key, grid, sessions, validated.bars, horizon_us, inputs)
 
     def _derive(self, gathered: Gathered, base: _Base, wanted: frozenset[str]) -> None:
-        inputs = digest([base.inputs, *self._versions])
+        inputs = self._versions.inputs([base.inputs])
         regular = base.bars.filter(base.bars["regular"])
         volume = pc.sum(regular["volume"]).as_py() if regular["volume"].null_count == 0 else None
         if t.INTRADAY_BARS in wanted and t.INTRADAY_BARS in self._sets:

@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import IO, cast
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 
+from marketdata_pipelines.sources.files.arrays import Column, one_array
 from marketdata_pipelines.sources.files.layouts import layout_of, layout_pattern, read_written
 from marketdata_pipelines.sources.files.numbers import NULL_TEXTS, parse_numbers
 from marketdata_pipelines.sources.files.plans import FilePlan
@@ -53,7 +55,7 @@ def choose_types(
     return types
 
 
-def parse_csv(payload: bytes, columns: CsvColumns, rows: int) -> dict[int, pa.Array] | None:
+def parse_csv(payload: bytes, columns: CsvColumns, rows: int) -> dict[int, Column] | None:
     """Parse whole lines; {position: column} or None when a cell does not fit its type."""
     typed_integers = any(pa.types.is_integer(kind) for kind in columns.types.values())
     # Arrow reads 0x1F4 as an integer.
@@ -62,7 +64,7 @@ def parse_csv(payload: bytes, columns: CsvColumns, rows: int) -> dict[int, pa.Ar
     names = [str(index) for index in range(columns.width)]
     try:
         table = pa.csv.read_csv(
-            pa.py_buffer(payload),
+            _as_file(payload),
             read_options=pa.csv.ReadOptions(
                 column_names=names, use_threads=False, block_size=max(_PARSER_BLOCK, 2 << 16)
             ),
@@ -85,15 +87,7 @@ def parse_csv(payload: bytes, columns: CsvColumns, rows: int) -> dict[int, pa.Ar
     return {index: one_array(table[str(index)]) for index in columns.types}
 
 
-def one_array(column: pa.ChunkedArray) -> pa.Array:
-    """A column's chunks as one array."""
-    if column.num_chunks == 1:
-        return column.chunk(0)
-    combined = column.combine_chunks()
-    return combined.combine_chunks() if isinstance(combined, pa.ChunkedArray) else combined
-
-
-def fit_text(cells: Sequence[str | None], kind: pa.DataType, decimal: str) -> tuple[pa.Array, bool]:
+def fit_text(cells: Sequence[str | None], kind: pa.DataType, decimal: str) -> tuple[Column, bool]:
     """Cells of lines read one by one as a typed column, null where they do not fit, and whether all fitted."""
     text = pa.array(cells, pa.string())
     if pa.types.is_string(kind):
@@ -129,3 +123,7 @@ def _time_type(time_format: str, cell: str, *, nanos: bool) -> pa.DataType:
     if match["Z"] in ("z", "UTC", "GMT") or " " in cell[19:] or len(match["f"] or "") > 9:
         return pa.string()
     return pa.timestamp("ns" if fine else "us", tz="UTC" if aware else None)
+
+
+def _as_file(payload: bytes) -> IO[bytes]:
+    return cast("IO[bytes]", pa.BufferReader(payload))

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import pyarrow as pa
 
+from marketdata_pipelines.sources.files.arrays import Column
 from marketdata_pipelines.sources.files.chunks import Texts
 
 
@@ -22,8 +22,8 @@ class Cells:
     `texts`: fetches the source text of the rows at given indices; None where the text is rebuilt from cells.
     """
 
-    columns: Mapping[str, pa.Array]
-    times: tuple[pa.Array, ...]
+    columns: Mapping[str, Column]
+    times: tuple[Column, ...]
     rows: np.ndarray
     lines: np.ndarray | None
     rules: np.ndarray

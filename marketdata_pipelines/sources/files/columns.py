@@ -21,11 +21,15 @@ FIELDS = frozenset(
     ("symbol", "ts", *BAR_FIELDS, *OPTIONAL_BAR_FIELDS, *TRADE_FIELDS, *OPTIONAL_TRADE_FIELDS, *SIDE_FIELDS)
 )
 _DATE_NAMES = frozenset(
-    "date dtyyyymmdd day tradedate tradingdate tradingday yyyymmdd dateyyyymmdd quotedate gmtdate".split()
+    ("date", "dtyyyymmdd", "day", "tradedate", "tradingdate", "tradingday", "yyyymmdd", "dateyyyymmdd", "gmtdate")
 )
-_CLOCK_NAMES = frozenset("time minute clock hhmmss hhmm timehhmmss timehhmm tradetime timeofday".split())
-_QUOTE_CURRENCIES = frozenset("usd usdt usdc busd eur gbp jpy krw try brl tusd fdusd dai quote".split())
-_UNIT_WORDS = frozenset("ms us ns sec secs seconds milliseconds micros microseconds nanos nanoseconds millis".split())
+_CLOCK_NAMES = frozenset(("time", "minute", "clock", "hhmmss", "hhmm", "timehhmmss", "timehhmm", "timeofday"))
+_QUOTE_CURRENCIES = frozenset(
+    ("usd", "usdt", "usdc", "busd", "tusd", "fdusd", "dai", "eur", "gbp", "jpy", "krw", "try", "brl", "quote")
+)
+_UNIT_WORDS = frozenset(
+    ("ms", "us", "ns", "sec", "secs", "seconds", "millis", "milliseconds", "micros", "microseconds", "nanos")
+)
 
 
 @dataclass(frozen=True, slots=True)

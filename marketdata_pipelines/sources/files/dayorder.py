@@ -5,8 +5,8 @@ and reverse-sorted files are left alone.
 """
 
 import numpy as np
-import pyarrow as pa
 
+from marketdata_pipelines.sources.files.arrays import Column
 from marketdata_pipelines.sources.files.layouts import read_written
 
 _SECONDS_PER_DAY = 86_400
@@ -19,7 +19,7 @@ def has_day_order(time_format: str) -> bool:
     return "%m" in time_format and "%d" in time_format and not time_format.startswith("%Y")
 
 
-def swapped_rows(text: pa.Array, time_format: str, symbols: np.ndarray) -> np.ndarray:
+def swapped_rows(text: Column, time_format: str, symbols: np.ndarray) -> np.ndarray:
     """Which rows read in their place only with day and month exchanged.
 
     Shape: one flag a row of `text`, in file order; `symbols` are codes, each symbol has an order of its own.

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from marketdata_pipelines.domain.feeds import DataKind
 from marketdata_pipelines.domain.rules import rule_bit
 from marketdata_pipelines.errors import SourceRejected
+from marketdata_pipelines.sources.files.arrays import Column, pc, take_rows
 from marketdata_pipelines.sources.files.arrowcsv import CsvColumns, choose_types, fit_text, parse_csv
 from marketdata_pipelines.sources.files.cells import Cells, CellStream
 from marketdata_pipelines.sources.files.compression import open_stream
@@ -114,7 +114,7 @@ def _read_block(block: LineBlock, shape: _Shape, plan: FilePlan, first_row: int)
     if len(odd.indices):
         order = np.argsort(indices)
         indices, rules = indices[order], rules[order]
-        columns = {index: column.take(pa.array(order)) for index, column in columns.items()}
+        columns = {index: take_rows(column, order) for index, column in columns.items()}
     times = tuple(columns[index] for index in shape.times)
     _recognise_lines(block, shape, times, indices, rules)
     yield Cells(
@@ -129,7 +129,7 @@ def _read_block(block: LineBlock, shape: _Shape, plan: FilePlan, first_row: int)
 
 def _parse(
     block: LineBlock, shape: _Shape, plan: FilePlan, regular: np.ndarray
-) -> tuple[dict[int, pa.Array] | None, _OddLines]:
+) -> tuple[dict[int, Column] | None, _OddLines]:
     """Columns of the regular lines followed by those of the odd ones; None when Arrow cannot read the lines."""
     odd = _odd_lines(block, shape, regular)
     if not regular.any():
@@ -151,8 +151,8 @@ def _parse(
 
 
 def _with_odd(
-    parsed: dict[int, pa.Array], odd: _OddLines, columns: CsvColumns, shape: _Shape
-) -> tuple[dict[int, pa.Array], bool]:
+    parsed: dict[int, Column], odd: _OddLines, columns: CsvColumns, shape: _Shape
+) -> tuple[dict[int, Column], bool]:
     """The parsed columns with the odd lines' cells behind; not fitting when a sound line's cell has another type."""
     if not len(odd.indices):
         return parsed, True
@@ -195,7 +195,7 @@ def _payload(block: LineBlock, regular: np.ndarray) -> bytes:
 
 
 def _recognise_lines(
-    block: LineBlock, shape: _Shape, times: tuple[pa.Array, ...], indices: np.ndarray, rules: np.ndarray
+    block: LineBlock, shape: _Shape, times: tuple[Column, ...], indices: np.ndarray, rules: np.ndarray
 ) -> None:
     """Name repeated headers and footers among lines with the right number of fields: their time has no digit."""
     column = times[0]

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
+
+from marketdata_pipelines.sources.files.arrays import Column, pc
 
 PER_SECOND = {"epoch_s": 1, "epoch_ms": 10**3, "epoch_us": 10**6, "epoch_ns": 10**9}
 _SMALLEST_SECONDS = 10**8
@@ -35,7 +36,7 @@ def epoch_unit(value: int) -> str | None:
     return None
 
 
-def read_epochs(column: pa.Array, unit: str, ticks_per_second: int, *, early: bool) -> EpochTimes:
+def read_epochs(column: Column, unit: str, ticks_per_second: int, *, early: bool) -> EpochTimes:
     """Read whole or fractional epochs of one unit, from numbers or text.
 
     `early`: values before 1973 are times too (daily bars); else they are not readable.
@@ -60,7 +61,7 @@ def read_epochs(column: pa.Array, unit: str, ticks_per_second: int, *, early: bo
     return EpochTimes(values, right, other)
 
 
-def _split(column: pa.Array) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _split(column: Column) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Whole part, fraction in billionths, and where there is a number at all."""
     kind = column.type
     if pa.types.is_integer(kind):

@@ -11,6 +11,7 @@ import python_calamine
 
 from marketdata_pipelines.errors import SourceRejected
 from marketdata_pipelines.sources.files import columns
+from marketdata_pipelines.sources.files.arrays import Column
 from marketdata_pipelines.sources.files.cells import Cells, CellStream
 from marketdata_pipelines.sources.files.compression import open_seekable
 from marketdata_pipelines.sources.files.filenames import is_ticker
@@ -80,7 +81,7 @@ def read_excel(plan: FilePlan, sheet: str | None) -> CellStream:
         row += len(found.rows)
 
 
-def _arrays(plan: FilePlan, sheet: _Sheet) -> dict[str, pa.Array]:
+def _arrays(plan: FilePlan, sheet: _Sheet) -> dict[str, Column]:
     at = {source: index for index, source in reversed(list(enumerate(sheet.sources)))}
     arrays = {}
     for part in {part for source in plan.sources.values() for part in source.split("+")}:

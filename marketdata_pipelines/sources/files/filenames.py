@@ -7,9 +7,12 @@ from marketdata_pipelines.errors import SettingsInvalid
 
 # Words that stand in file names for what the file holds, not for whose prices they are.
 _WORDS = frozenset(
-    "DATA BARS BAR PRICES PRICE OHLC OHLCV TRADES TICKS QUOTES DAILY HOURLY MINUTE MIN EXPORT DOWNLOAD TEST SAMPLE "
-    "CSV JSON FILE OUTPUT INPUT HISTORY HISTORICAL MARKET STOCKS STOCK FX CRYPTO EQUITIES US ALL PART CLEAN DIRTY "
-    "RAW NEW OLD TABLE SHEET RESULTS CANDLES KLINES CHART INTRADAY EOD TMP TEMP".split()
+    (
+        *("DATA", "BARS", "BAR", "PRICES", "PRICE", "OHLC", "OHLCV", "TRADES", "TICKS", "QUOTES", "CANDLES", "KLINES"),
+        *("DAILY", "HOURLY", "MINUTE", "MIN", "INTRADAY", "EOD", "HISTORY", "HISTORICAL", "MARKET", "CHART", "TABLE"),
+        *("STOCKS", "STOCK", "EQUITIES", "CRYPTO", "FX", "US", "ALL", "PART", "TEST", "SAMPLE", "EXPORT", "DOWNLOAD"),
+        *("CSV", "JSON", "FILE", "INPUT", "OUTPUT", "RESULTS", "SHEET", "RAW", "NEW", "OLD", "TMP", "TEMP", "CLEAN"),
+    )
 )
 _TICKER = re.compile(r"^[A-Z0-9^$][A-Z0-9^=\-]{0,14}$")
 _PAIR = re.compile(r"^[A-Za-z]{4,12}(?:USDT|USDC|USD|EUR|GBP|JPY|BTC)$")

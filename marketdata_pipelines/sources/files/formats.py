@@ -10,8 +10,18 @@ from marketdata_pipelines.sources.files.lines import split_lines
 
 CSV, JSON, JSON_LINES, PARQUET, EXCEL = "csv", "json", "jsonl", "parquet", "excel"
 _ALIASES = {
-    **{"csv": CSV, "tsv": CSV, "txt": CSV, "text": CSV, "json": JSON, "jsonl": JSON_LINES, "ndjson": JSON_LINES},
-    **{"parquet": PARQUET, "excel": EXCEL, "xlsx": EXCEL, "xls": EXCEL, "ods": EXCEL},
+    "csv": CSV,
+    "tsv": CSV,
+    "txt": CSV,
+    "text": CSV,
+    "json": JSON,
+    "jsonl": JSON_LINES,
+    "ndjson": JSON_LINES,
+    "parquet": PARQUET,
+    "excel": EXCEL,
+    "xlsx": EXCEL,
+    "xls": EXCEL,
+    "ods": EXCEL,
 }
 _FOREIGN = (
     *((b"\x89PNG", "a PNG image"), (b"\xff\xd8\xff", "a JPEG image"), (b"GIF8", "a GIF image"), (b"%PDF", "a PDF")),
@@ -58,7 +68,7 @@ def text_format(path: str, head: bytes, *, complete: bool) -> str:
         lines.pop()
     objects = sum(1 for line in lines if _is_record(line))
     if len(lines) == 1:
-        return JSON_LINES if objects or not complete and not _has_nested_start(lines[0]) else JSON
+        return JSON_LINES if objects or (not complete and not _has_nested_start(lines[0])) else JSON
     return JSON_LINES if objects * 2 > len(lines) else JSON
 
 

@@ -93,7 +93,7 @@ def load_document(path: str, encoding: str) -> Records:
         if document in ([], {}):
             raise SourceRejected(f"{path} holds no records; nothing to ingest", rule="no_rows")
         raise SourceRejected(
-            f"{path} is JSON without an array of records, an array of arrays or columns of lists; convert it to JSON lines",
+            f"{path} is JSON without an array of records or of arrays, or columns of lists; convert it to JSON lines",
             rule="missing_column",
         )
     return found
@@ -141,7 +141,7 @@ def _from_list(node: list[Any], symbol: str | None, depth: int) -> Records | Non
         rows_of = [(item if isinstance(item, list) else [])[:width] for item in node]
         padded = [row + [None] * (width - len(row)) for row in rows_of]
         return Records({str(at + 1): [row[at] for row in padded] for at in range(width)}, False, symbol)
-    found = [rows for item in node[:1000] if (rows := _find_rows(item, symbol, depth + 1)) is not None]
+    found = [inner for item in node[:1000] if (inner := _find_rows(item, symbol, depth + 1)) is not None]
     return max(found, key=len) if found else None
 
 
@@ -175,10 +175,8 @@ def _from_parts(node: Mapping[str, Any], symbol: str | None, depth: int) -> Reco
             {"time": list(inner), **{key: [row.get(key) for row in inner.values()] for key in keys}}, True, symbol
         )
     parts = {key: rows for key, value in node.items() if (rows := _find_rows(value, symbol, depth + 1)) is not None}
-    if (
-        len(parts) > 1
-        and all(is_ticker(key) for key in parts)
-        or (len(parts) == 1 and symbol is None and _is_only(parts))
+    if (len(parts) > 1 and all(is_ticker(key) for key in parts)) or (
+        len(parts) == 1 and symbol is None and _is_only(parts)
     ):
         return _by_symbol(parts)
     return max(parts.values(), key=len) if parts else None

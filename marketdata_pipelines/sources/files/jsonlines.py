@@ -7,14 +7,14 @@ left, which are read one by one. Whole JSON documents are in `jsondocument`.
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import IO, Any, cast
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.json
 
 from marketdata_pipelines.domain.rules import rule_bit
-from marketdata_pipelines.sources.files.arrowcsv import one_array
+from marketdata_pipelines.sources.files.arrays import Column, one_array
 from marketdata_pipelines.sources.files.cells import Cells, CellStream
 from marketdata_pipelines.sources.files.compression import open_stream
 from marketdata_pipelines.sources.files.encoding import UTF8, Utf8Stream
@@ -34,14 +34,14 @@ class _Piece:
 
     start: int
     stop: int
-    columns: Mapping[str, pa.Array] | None
+    columns: Mapping[str, Column] | None
 
 
 def sample_lines(text: bytes, *, complete: bool) -> Sample:
     """The first records of a JSON lines file."""
     block = split_lines(text)
     count = len(block.starts) if complete else max(len(block.starts) - 1, 1)
-    records = []
+    records: list[dict[str, Any]] = []
     for index in range(count):
         if len(records) == SAMPLE_ROWS:
             break
@@ -73,7 +73,7 @@ def _sound_lines(block: LineBlock, *, transcoded: bool) -> np.ndarray:
     """Lines that look like one whole object each."""
     array = np.frombuffer(block.data, np.uint8)
     lengths = block.ends - block.starts
-    found = (lengths > 1) & (lengths <= LONGEST_LINE)
+    found: np.ndarray = (lengths > 1) & (lengths <= LONGEST_LINE)
     first = array[np.minimum(block.starts, len(array) - 1)]
     last = array[np.maximum(block.ends - 1, 0)]
     found &= (first == _OPEN) & (last == _CLOSE)
@@ -140,11 +140,11 @@ def _merged(pieces: Iterator[_Piece]) -> Iterator[_Piece]:
         yield held
 
 
-def _parse(block: LineBlock, schema: pa.Schema, start: int, stop: int) -> Mapping[str, pa.Array] | None:
+def _parse(block: LineBlock, schema: pa.Schema, start: int, stop: int) -> Mapping[str, Column] | None:
     data = memoryview(block.data)[int(block.starts[start]) : int(block.ends[stop - 1])]
     try:
         table = pa.json.read_json(
-            pa.py_buffer(data),
+            cast("IO[bytes]", pa.BufferReader(data)),
             read_options=pa.json.ReadOptions(use_threads=False, block_size=max(1 << 20, 4 * LONGEST_LINE)),
             parse_options=pa.json.ParseOptions(
                 explicit_schema=schema, newlines_in_values=False, unexpected_field_behavior="ignore"

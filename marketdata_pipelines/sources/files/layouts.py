@@ -8,10 +8,12 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
+
+from marketdata_pipelines.sources.files.arrays import Column, pc
 
 _ZONE = r"(?: ?(?P<Z>Z|z|UTC|GMT)?(?P<z>[+-]00(?::?00)?)?)"
 _ISO = re.compile(
@@ -32,9 +34,7 @@ _TOKENS = {
     "B": "(?P<b>[A-Za-z]{3,9})",
     "p": "(?P<p>[AaPp][Mm])",
 }
-_MONTHS = {
-    name: number for number, name in enumerate("jan feb mar apr may jun jul aug sep oct nov dec".split(), start=1)
-}
+_MONTHS = {"janfebmaraprmayjunjulaugsepoctnovdec"[3 * at : 3 * at + 3]: at + 1 for at in range(12)}
 _MOST_LAYOUTS = 400
 _LONGEST = 48
 
@@ -85,7 +85,7 @@ def _expression(time_format: str) -> str:
     return found
 
 
-def read_written(column: pa.Array, time_format: str, ticks_per_second: int) -> WrittenTimes:
+def read_written(column: Column, time_format: str, ticks_per_second: int) -> WrittenTimes:
     """Read a string column in one format; nulls and texts that do not fit are not readable."""
     text = pc.utf8_trim_whitespace(column.cast(pa.string())).fill_null("")
     count = len(text)
@@ -103,10 +103,11 @@ def read_written(column: pa.Array, time_format: str, ticks_per_second: int) -> W
     return found
 
 
-def _layout_groups(text: pa.Array) -> Iterator[tuple[np.ndarray | slice, np.ndarray, str]]:
+def _layout_groups(text: Column) -> Iterator[tuple[np.ndarray | slice, np.ndarray, str]]:
     """Rows of one layout at a time: their indices, their bytes as an (n, width) matrix, and the layout."""
-    offsets = np.frombuffer(text.buffers()[1], np.int32)[text.offset : text.offset + len(text) + 1].astype(np.int64)
-    data = np.frombuffer(text.buffers()[2] or b"", np.uint8)
+    buffers: list[Any] = text.buffers()
+    offsets = np.frombuffer(buffers[1], np.int32)[text.offset : text.offset + len(text) + 1].astype(np.int64)
+    data = np.frombuffer(buffers[2] or b"", np.uint8)
     lengths = np.diff(offsets)
     groups = 0
     for width in np.unique(lengths).tolist():
@@ -186,7 +187,7 @@ def days_since_epoch(
 
 
 def _digits(matrix: np.ndarray, start: int, end: int) -> np.ndarray:
-    found = np.zeros(len(matrix), np.int64)
+    found: np.ndarray = np.zeros(len(matrix), np.int64)
     for position in range(start, end):
         found = found * 10 + (matrix[:, position] - np.uint8(48))
     return found

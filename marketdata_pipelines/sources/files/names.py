@@ -62,14 +62,37 @@ TRADE_NAMES: dict[str, tuple[str, ...]] = {
 
 # What stands between "bid" or "ask" and nothing else in the name of a side's price.
 PRICE_WORDS = {
-    **{"open": "open", "o": "open", "high": "high", "h": "high", "low": "low", "l": "low", "close": "close"},
-    **{"c": "close", "openprice": "open", "highprice": "high", "lowprice": "low", "closeprice": "close"},
+    "open": "open",
+    "o": "open",
+    "high": "high",
+    "h": "high",
+    "low": "low",
+    "l": "low",
+    "close": "close",
+    "c": "close",
+    "openprice": "open",
+    "highprice": "high",
+    "lowprice": "low",
+    "closeprice": "close",
 }
 
 # Words of a time column's name that tell its zone; None: a zone is meant, but which is not said.
 ZONE_WORDS: dict[str, str | None] = {
-    **{"utc": "UTC", "gmt": "UTC", "zulu": "UTC", "ny": "America/New_York", "newyork": "America/New_York"},
-    **{"et": "America/New_York", "est": "America/New_York", "edt": "America/New_York", "eastern": "America/New_York"},
-    **{"ct": "America/Chicago", "chicago": "America/Chicago", "cst": "America/Chicago", "london": "Europe/London"},
-    **{"local": None, "zone": None, "tz": None, "exchange": None},
+    "utc": "UTC",
+    "gmt": "UTC",
+    "zulu": "UTC",
+    "ny": "America/New_York",
+    "newyork": "America/New_York",
+    "et": "America/New_York",
+    "est": "America/New_York",
+    "edt": "America/New_York",
+    "eastern": "America/New_York",
+    "ct": "America/Chicago",
+    "chicago": "America/Chicago",
+    "cst": "America/Chicago",
+    "london": "Europe/London",
+    "local": None,
+    "zone": None,
+    "tz": None,
+    "exchange": None,
 }

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
+
+from marketdata_pipelines.sources.files.arrays import Column, is_null, pc, to_flags
 
 NULL_TEXTS = (
     *("", "null", "NULL", "Null", "none", "None", "NONE", "nil", "n/a", "N/A", "na", "NA", "#N/A", "#NA", "\\N"),
@@ -37,7 +38,7 @@ def is_number(cell: str) -> bool:
     return bool(_PLAIN.match(text) or _PLAIN.match(text.replace(",", ".", 1)) or re.match(_GROUPED, text))
 
 
-def parse_numbers(column: pa.Array, decimal: str = ".") -> ParsedNumbers:
+def parse_numbers(column: Column, decimal: str = ".") -> ParsedNumbers:
     """Read a column of any Arrow type as float64.
 
     Text: plain decimals and exponents only. Thousands separators and a currency sign are read when more than
@@ -54,7 +55,7 @@ def parse_numbers(column: pa.Array, decimal: str = ".") -> ParsedNumbers:
     return _from_text(column, decimal)
 
 
-def as_text(column: pa.Array) -> pa.Array:
+def as_text(column: Column) -> Column:
     """Any column as plain strings, lists joined by `;`; what Arrow cannot write as text goes through Python."""
     if pa.types.is_string(column.type):
         return column
@@ -66,22 +67,22 @@ def as_text(column: pa.Array) -> pa.Array:
         return pa.array([None if v is None else str(v) for v in column.to_pylist()], pa.string())
 
 
-def not_integer_text(column: pa.Array) -> np.ndarray:
+def not_integer_text(column: Column) -> np.ndarray:
     """Which texts are written with a fraction or an exponent (`12.0` counts as an integer)."""
     trimmed = pc.utf8_trim_whitespace(column)
-    return ~_flags(pc.match_substring_regex(trimmed, _INTEGER))
+    return ~to_flags(pc.match_substring_regex(trimmed, _INTEGER))
 
 
-def _typed(column: pa.Array) -> ParsedNumbers:
-    missing = column.is_null().to_numpy(zero_copy_only=False) if column.null_count else np.zeros(len(column), bool)
+def _typed(column: Column) -> ParsedNumbers:
+    missing = is_null(column)
     values = column.cast(pa.float64(), safe=False)
     filled = values.fill_null(np.nan) if column.null_count else values
     return ParsedNumbers(filled.to_numpy(zero_copy_only=False), missing, np.zeros(len(column), bool))
 
 
-def _from_text(column: pa.Array, decimal: str) -> ParsedNumbers:
+def _from_text(column: Column, decimal: str) -> ParsedNumbers:
     text = pc.utf8_trim_whitespace(column.cast(pa.string())).fill_null("")
-    missing = _flags(pc.is_in(text, pa.array(NULL_TEXTS)))
+    missing = to_flags(pc.is_in(text, pa.array(NULL_TEXTS)))
     text = pc.if_else(pa.array(missing), pa.scalar(None, pa.string()), text)
     if decimal == ",":
         # A point would be a thousands separator: read as decimal it changes the value a thousandfold.
@@ -95,27 +96,22 @@ def _from_text(column: pa.Array, decimal: str) -> ParsedNumbers:
         pass
     if decimal == ".":
         text = _without_signs(text, len(column) - int(missing.sum()))
-    good = _flags(pc.match_substring_regex(text, _NUMBER))
-    good |= _flags(pc.match_substring_regex(text, _NOT_FINITE, ignore_case=True))
+    good = to_flags(pc.match_substring_regex(text, _NUMBER))
+    good |= to_flags(pc.match_substring_regex(text, _NOT_FINITE, ignore_case=True))
     kept = pc.if_else(pa.array(good), pc.utf8_ltrim(text, "+"), pa.scalar(None, pa.string()))
     values = kept.cast(pa.float64())
     return ParsedNumbers(values.fill_null(np.nan).to_numpy(zero_copy_only=False), missing, ~good & ~missing)
 
 
-def _has_hex(text: pa.Array) -> bool:
+def _has_hex(text: Column) -> bool:
     return bool(pc.any(pc.match_substring(text, "x", ignore_case=True)).as_py())
 
 
-def _without_signs(text: pa.Array, present: int) -> pa.Array:
+def _without_signs(text: Column, present: int) -> Column:
     """Drop currency signs and thousands separators where the column as a whole is written with them."""
-    if 2 * int(_flags(pc.match_substring_regex(text, _CURRENCY)).sum()) > present:
+    if 2 * int(to_flags(pc.match_substring_regex(text, _CURRENCY)).sum()) > present:
         text = pc.replace_substring_regex(text, _CURRENCY, "")
-    grouped = _flags(pc.match_substring_regex(text, _GROUPED))
+    grouped = to_flags(pc.match_substring_regex(text, _GROUPED))
     if 2 * int(grouped.sum()) > present:
         text = pc.if_else(pa.array(grouped), pc.replace_substring(text, ",", ""), text)
     return text
-
-
-def _flags(column: pa.Array) -> np.ndarray:
-    found: np.ndarray = column.fill_null(False).to_numpy(zero_copy_only=False)
-    return found

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from marketdata_pipelines.errors import SourceRejected
+from marketdata_pipelines.sources.files.arrays import Column
 from marketdata_pipelines.sources.files.cells import Cells, CellStream
 from marketdata_pipelines.sources.files.compression import open_seekable
 from marketdata_pipelines.sources.files.plans import FilePlan
@@ -78,10 +79,10 @@ def _stored_type(kind: pa.DataType) -> pa.DataType:
     return kind.value_type if pa.types.is_dictionary(kind) else kind
 
 
-def _plain(column: pa.Array) -> pa.Array:
+def _plain(column: Column) -> Column:
     """Dictionaries of anything but text decoded, text checked: what is damaged shows here."""
     if pa.types.is_dictionary(column.type) and not pa.types.is_string(column.type.value_type):
-        column = column.dictionary_decode()
+        column = column.cast(column.type.value_type)
     if pa.types.is_large_string(column.type) or pa.types.is_string_view(column.type):
         column = column.cast(pa.string())
     column.validate(full=True)

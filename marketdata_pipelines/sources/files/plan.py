@@ -5,7 +5,7 @@ Each format's sample comes from its own module; here the samples become plans.
 
 from collections.abc import Mapping
 
-from marketdata_pipelines.domain.feeds import AssetClass, DataKind, Feed
+from marketdata_pipelines.domain.feeds import AssetClass, Feed
 from marketdata_pipelines.errors import SettingsInvalid, SourceRejected
 from marketdata_pipelines.sources.files import filenames, recognised, sampling
 from marketdata_pipelines.sources.files.plans import FilePlan

@@ -64,8 +64,8 @@ def recognise_kind(path: str, feed: Feed, fields: Mapping[str, str], sample: Sam
     kind = columns.NamedColumns(fields, None).kind or DataKind.BARS
     if feed.data is not None and feed.data is not kind:
         raise SourceRejected(
-            f"{path} holds {kind} (columns {', '.join(sample.sources)}) but feed {feed.name} declares data: {feed.data}; "
-            f"put the file into a feed of {kind}, or mend `data` in feeds.yaml",
+            f"{path} holds {kind} (columns {', '.join(sample.sources)}) but feed {feed.name} declares "
+            f"data: {feed.data}; put the file into a feed of {kind}, or mend `data` in feeds.yaml",
             rule="wrong_kind",
         )
     return kind
@@ -118,8 +118,8 @@ def refuse_swapped(path: str, fields: Mapping[str, str], sample: Sample, decimal
         both = np.isfinite(high) & np.isfinite(low)
         if both.sum() >= _FEWEST_FOR_SWAP and (high[both] < low[both]).mean() > 0.5:
             raise SourceRejected(
-                f"{path}: column {fields[prefix + 'high']} (high) is below {fields[prefix + 'low']} (low) in most rows; "
-                "the columns are swapped: pin them under `columns` in feeds.yaml",
+                f"{path}: column {fields[prefix + 'high']} (high) is below {fields[prefix + 'low']} (low) in most "
+                "rows; the columns are swapped: pin them under `columns` in feeds.yaml",
                 rule="swapped_columns",
             )
 
@@ -157,7 +157,8 @@ def _pinned(path: str, feed: Feed, sample: Sample) -> dict[str, str]:
     unknown = sorted(set(pinned) - columns.FIELDS)
     if unknown:
         raise SettingsInvalid(
-            f"{feed.name}: columns names unknown fields {', '.join(unknown)}; known are {', '.join(sorted(columns.FIELDS))}"
+            f"{feed.name}: columns names unknown fields {', '.join(unknown)}; "
+            f"known are {', '.join(sorted(columns.FIELDS))}"
         )
     parts = [part for source in pinned.values() for part in source.split("+")]
     if not sample.named and not all(part.isdecimal() for part in parts):
@@ -166,7 +167,8 @@ def _pinned(path: str, feed: Feed, sample: Sample) -> dict[str, str]:
     absent = [part for part in parts if part not in sample.sources]
     if absent:
         raise SourceRejected(
-            f"{path} has no column {', '.join(absent)}; it has {', '.join(sample.sources)}: mend `columns` in feeds.yaml",
+            f"{path} has no column {', '.join(absent)}; it has {', '.join(sample.sources)}: "
+            "mend `columns` in feeds.yaml",
             rule="missing_column",
         )
     return pinned

@@ -14,7 +14,7 @@ _REPLACEMENT = "\ufffd".encode()
 def regular_lines(block: LineBlock, delimiter: str, width: int, *, transcoded: bool) -> np.ndarray:
     """One flag a line: `width` fields, sound quotes, valid UTF-8, no NUL, not longer than 64 KiB, not blank."""
     lengths = block.ends - block.starts
-    found = (lengths > 0) & (lengths <= LONGEST_LINE)
+    found: np.ndarray = (lengths > 0) & (lengths <= LONGEST_LINE)
     if block.data.isspace():
         return np.zeros(len(lengths), bool)
     array = np.frombuffer(block.data, np.uint8)
@@ -44,8 +44,9 @@ def _counts(block: LineBlock, positions: np.ndarray, usual: int) -> np.ndarray:
 
 def _inside_quotes(block: LineBlock, quotes: np.ndarray, positions: np.ndarray) -> np.ndarray:
     line = np.searchsorted(block.starts, positions, "right") - 1
-    before = np.searchsorted(quotes, positions) - np.searchsorted(quotes, block.starts)[line]
-    return before % 2 == 1
+    before: np.ndarray = np.searchsorted(quotes, positions) - np.searchsorted(quotes, block.starts)[line]
+    inside: np.ndarray = before % 2 == 1
+    return inside
 
 
 def _sound_quotes(array: np.ndarray, block: LineBlock, quotes: np.ndarray, delimiter: int) -> np.ndarray:
@@ -57,7 +58,7 @@ def _sound_quotes(array: np.ndarray, block: LineBlock, quotes: np.ndarray, delim
     at_start = (quotes == block.starts[line]) | (array[np.maximum(quotes - 1, 0)] == delimiter)
     at_end = (quotes == block.ends[line] - 1) | (array[np.minimum(quotes + 1, len(array) - 1)] == delimiter)
     unsound = np.where(opening, ~at_start, ~at_end)
-    found = count % 2 == 0
+    found: np.ndarray = count % 2 == 0
     found[line[unsound]] = False
     return found
 

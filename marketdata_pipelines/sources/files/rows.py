@@ -5,18 +5,20 @@ Rules about values (high below low, closed exchange, duplicates) are not judged 
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from marketdata_pipelines.domain.bars import PRICES, RAW_BAR_SCHEMA, RAW_TRADE_SCHEMA, TS, TS_NS
 from marketdata_pipelines.domain.feeds import DataKind, Feed
 from marketdata_pipelines.domain.rules import mask_to_rules, rule_bit
+from marketdata_pipelines.sources.files.arrays import Column, is_null, take_rows
 from marketdata_pipelines.sources.files.cells import Cells
 from marketdata_pipelines.sources.files.chunks import CopiedChunk, SourcedChunk
 from marketdata_pipelines.sources.files.columns import SIDES
 from marketdata_pipelines.sources.files.numbers import as_text, not_integer_text, parse_numbers
+from marketdata_pipelines.sources.files.plans import FilePlan
 from marketdata_pipelines.sources.files.repeated import RepeatedRows, resolve_repeated
 from marketdata_pipelines.sources.files.symbols import SymbolJudge, symbol_rules
 from marketdata_pipelines.sources.files.timestamps import (
@@ -27,7 +29,6 @@ from marketdata_pipelines.sources.files.timestamps import (
     read_instants,
     time_reading,
 )
-from marketdata_pipelines.sources.files.plans import FilePlan
 from marketdata_pipelines.sources.parsed import Chunk, TableChunk
 
 BAR_TABLE = pa.schema([column for column in RAW_BAR_SCHEMA if column.name != "original"])
@@ -144,11 +145,10 @@ class RowReader:
         if column is None:
             names: list[str | None] = [self._plan.symbol]
             return _Codes(np.zeros(len(cells), np.int64), names, np.zeros(1, np.int64))
-        if not pa.types.is_dictionary(column.type):
-            column = as_text(column).dictionary_encode()
-        texts = [text if text is not None else "" for text in column.dictionary.cast(pa.string()).to_pylist()]
+        encoded: Any = column if pa.types.is_dictionary(column.type) else as_text(column).dictionary_encode()
+        texts = [text if text is not None else "" for text in encoded.dictionary.cast(pa.string()).to_pylist()]
         texts.append("")
-        codes = column.indices.cast(pa.int64()).fill_null(len(texts) - 1).to_numpy(zero_copy_only=False)
+        codes = encoded.indices.cast(pa.int64()).fill_null(len(texts) - 1).to_numpy(zero_copy_only=False)
         if self._judge is None:
             self._judge = SymbolJudge(self._feed.source.symbols, self._feed.asset_class)
             first = codes[cells.rules == 0][:_LEARNT_ROWS]
@@ -163,10 +163,12 @@ class RowReader:
         ]
         return _Codes(codes, names, bits)
 
-    def _values(self, cells: Cells, side: str | None, rules: np.ndarray, broken: np.ndarray) -> dict[str, pa.Array]:
+    def _values(
+        self, cells: Cells, side: str | None, rules: np.ndarray, broken: np.ndarray
+    ) -> dict[str, Column | None]:
         """The numeric and text columns of one side; adds what cannot be read to `rules`."""
         prefix = "" if side is None else f"{side}_"
-        found: dict[str, pa.Array] = {}
+        found: dict[str, Column | None] = {}
         wanted = PRICES if self._plan.kind is DataKind.BARS else ("price",)
         for name in wanted:
             parsed = parse_numbers(cells.columns[prefix + name], self._plan.decimal)
@@ -181,15 +183,16 @@ class RowReader:
                 parsed = parse_numbers(column, self._plan.decimal)
                 _flag(rules, parsed.bad & ~broken, "unparsable_field")
                 found[name] = _nullable(parsed.values, parsed.missing | parsed.bad | np.isnan(parsed.values))
-        if "trade_count" in found:
-            found["trade_count"] = self._counts(found["trade_count"], rules)
+        counts = found.get("trade_count")
+        if counts is not None:
+            found["trade_count"] = self._counts(counts, rules)
         for name in ("exchange", "conditions"):
             column = cells.columns.get(name)
             if column is not None:
                 found[name] = as_text(column)
         return found
 
-    def _volume(self, column: pa.Array | None, rules: np.ndarray, broken: np.ndarray) -> pa.Array | None:
+    def _volume(self, column: Column | None, rules: np.ndarray, broken: np.ndarray) -> Column | None:
         if column is None:
             return None
         parsed = parse_numbers(column, self._plan.decimal)
@@ -203,17 +206,17 @@ class RowReader:
             _flag(rules, odd, "volume_format")
         return _nullable(parsed.values, parsed.missing | parsed.bad)
 
-    def _counts(self, column: pa.Array, rules: np.ndarray) -> pa.Array:
+    def _counts(self, column: Column, rules: np.ndarray) -> Column:
         values = column.fill_null(0).to_numpy(zero_copy_only=False)
         odd = (np.abs(values) > 2**53) | (values != np.floor(values))
         _flag(rules, odd, "unparsable_field")
-        missing = column.is_null().to_numpy(zero_copy_only=False) | odd
+        missing = is_null(column) | odd
         return pa.array(np.where(missing, 0, values).astype(np.int64), mask=missing)
 
     def _table(
         self,
         cells: Cells,
-        columns: dict[str, pa.Array],
+        columns: dict[str, Column | None],
         symbols: _Codes,
         instants: Instants,
         rules: np.ndarray,
@@ -222,10 +225,10 @@ class RowReader:
         suffix = "" if side is None else f".{side.upper()}"
         names = [None if name is None else name + suffix for name in symbols.names]
         schema = BAR_TABLE if self._plan.kind is DataKind.BARS else TRADE_TABLE
-        arrays: dict[str, pa.Array] = {
+        arrays: dict[str, Column] = {
             **{name: column for name, column in columns.items() if column is not None},
             "row": pa.array(cells.rows),
-            "symbol": pc.take(pa.array(names, pa.string()), pa.array(symbols.codes)),
+            "symbol": take_rows(pa.array(names, pa.string()), symbols.codes),
             "ts": self._timestamps(instants.values, instants.known),
             "rules": rule_texts(rules),
         }
@@ -234,17 +237,17 @@ class RowReader:
         filled = [arrays.get(column.name, pa.nulls(len(cells), column.type)) for column in schema]
         return pa.Table.from_arrays(filled, schema=schema)
 
-    def _timestamps(self, values: np.ndarray, known: np.ndarray) -> pa.Array:
+    def _timestamps(self, values: np.ndarray, known: np.ndarray) -> Column:
         kind = TS_NS if self._reading.ticks_per_second == NS_PER_SECOND else TS
         return pa.array(values, pa.int64(), mask=None if known.all() else ~known).cast(kind)
 
 
-def rule_texts(rules: np.ndarray) -> pa.Array:
+def rule_texts(rules: np.ndarray) -> Column:
     """`;`-separated rule ids of each mask; null where no rule is broken."""
     if not rules.any():
         return pa.nulls(len(rules), pa.string())
     masks, codes = np.unique(rules, return_inverse=True)
-    return pc.take(pa.array([mask_to_rules(mask) or None for mask in masks.tolist()], pa.string()), pa.array(codes))
+    return take_rows(pa.array([mask_to_rules(mask) or None for mask in masks.tolist()], pa.string()), codes)
 
 
 def _flag(rules: np.ndarray, where: np.ndarray, rule: str) -> None:
@@ -252,9 +255,9 @@ def _flag(rules: np.ndarray, where: np.ndarray, rule: str) -> None:
         rules[where] |= rule_bit(rule)
 
 
-def _nullable(values: np.ndarray, missing: np.ndarray) -> pa.Array:
+def _nullable(values: np.ndarray, missing: np.ndarray) -> Column:
     return pa.array(values, pa.float64(), mask=missing if missing.any() else None, from_pandas=False)
 
 
-def _replace(table: pa.Table, name: str, column: pa.Array) -> pa.Table:
+def _replace(table: pa.Table, name: str, column: Column) -> pa.Table:
     return table.set_column(table.schema.get_field_index(name), table.schema.field(name), column)

@@ -8,7 +8,7 @@ from marketdata_pipelines.errors import SourceRejected
 from marketdata_pipelines.sources.files import formats
 from marketdata_pipelines.sources.files.compression import ByteStream, named_compression, open_stream
 from marketdata_pipelines.sources.files.delimited import head_lines
-from marketdata_pipelines.sources.files.dialect import WHITESPACE, guess_delimiter, lay_out, split_fields
+from marketdata_pipelines.sources.files.dialect import guess_delimiter, lay_out, split_fields
 from marketdata_pipelines.sources.files.encoding import UTF8, Utf8Stream, canonical_encoding, detect_encoding
 from marketdata_pipelines.sources.files.lines import LONGEST_LINE, LineBlock, split_lines
 from marketdata_pipelines.sources.files.samples import SAMPLE_ROWS, Container, Sample
@@ -70,8 +70,8 @@ def _sample_text(
     if not spec.encoding:
         container = _changed(container, guessed=(*container.guessed, "encoding"))
         if encoding != UTF8:
-            text = f"{encoding} converted to UTF-8; pin `encoding: {encoding}`"
-            container = _changed(container, findings=(*container.findings, ("transcoded", text)))
+            note = f"{encoding} converted to UTF-8; pin `encoding: {encoding}`"
+            container = _changed(container, findings=(*container.findings, ("transcoded", note)))
     text_stream = Utf8Stream(stream, encoding)
     text, complete = _read_head(text_stream)
     if not text.strip():

@@ -3,15 +3,16 @@
 How the format is recognised is in `times`; what a repeated local hour means is decided in `repeated`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from marketdata_pipelines.domain.feeds import Feed, Label
 from marketdata_pipelines.domain.intervals import DAY_US
 from marketdata_pipelines.domain.rules import rule_bit
+from marketdata_pipelines.sources.files.arrays import Column, pc
 from marketdata_pipelines.sources.files.dayorder import has_day_order, swapped_rows
 from marketdata_pipelines.sources.files.epochs import read_epochs
 from marketdata_pipelines.sources.files.layouts import WrittenTimes, read_written
@@ -65,16 +66,17 @@ def time_reading(feed: Feed, *, time_format: str, zone: str | None, label: Label
     return TimeReading(time_format, zone or "UTC", ticks, daily, local_dates, width_us)
 
 
-def join_cells(parts: list[pa.Array], time_format: str) -> pa.Array:
+def join_cells(parts: Sequence[Column], time_format: str) -> Column:
     """Date and time columns as one text; times of day in digits get back zeros lost at their front."""
-    texts = [pc.utf8_trim_whitespace(part.cast(pa.string())) for part in parts]
+    texts: list[Column] = [pc.utf8_trim_whitespace(part.cast(pa.string())) for part in parts]
     width = join_padded(time_format)
     if width and len(texts) > 1:
         texts[-1] = pc.if_else(pc.less(pc.utf8_length(texts[-1]), 1), texts[-1], pc.utf8_lpad(texts[-1], width, "0"))
-    return texts[0] if len(texts) == 1 else pc.binary_join_element_wise(*texts, " ")
+    joined: Column = texts[0] if len(texts) == 1 else pc.binary_join_element_wise(*texts, " ")
+    return joined
 
 
-def read_instants(column: pa.Array, reading: TimeReading, symbols: np.ndarray) -> Instants:
+def read_instants(column: Column, reading: TimeReading, symbols: np.ndarray) -> Instants:
     """Read a time column of any Arrow type; `symbols` are the rows' symbol codes (for `ambiguous_date`)."""
     rules = np.zeros(len(column), np.int64)
     kind = column.type
@@ -97,7 +99,7 @@ def read_instants(column: pa.Array, reading: TimeReading, symbols: np.ndarray) -
     return _instants(written, reading, known, rules)
 
 
-def _typed(column: pa.Array, ticks_per_second: int) -> WrittenTimes:
+def _typed(column: Column, ticks_per_second: int) -> WrittenTimes:
     kind = column.type
     readable = column.is_valid().to_numpy(zero_copy_only=False)
     if pa.types.is_date(kind):
@@ -117,7 +119,7 @@ def _typed(column: pa.Array, ticks_per_second: int) -> WrittenTimes:
     return WrittenTimes(values, readable, aware, np.zeros(len(column), bool))
 
 
-def _texts(column: pa.Array) -> pa.Array:
+def _texts(column: Column) -> Column:
     return column if pa.types.is_string(column.type) else column.cast(pa.string())
 
 

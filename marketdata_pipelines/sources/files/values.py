@@ -7,6 +7,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from marketdata_pipelines.sources.files.arrays import Column
+
 _INT64 = 1 << 63
 
 
@@ -27,7 +29,7 @@ def value_text(value: Any) -> str | None:
     return json.dumps(value, default=str) if isinstance(value, dict) else str(value)
 
 
-def value_column(values: Sequence[Any]) -> pa.Array:
+def value_column(values: Sequence[Any]) -> Column:
     """Numbers as int64 or float64 where all are numbers (or none), else everything as text."""
     kinds = {type(value) for value in values} - {type(None)}
     if kinds and kinds <= {int, float}:

@@ -69,7 +69,7 @@ def write_files(
     Bytes:   CSV and JSON lines are the same on every machine; files appear whole or not at all.
     Errors:  SettingsInvalid for faults the format cannot hold and for Parquet with a compression (it has its own).
     """
-    _require_writable(feed, format, compression)
+    require_writable(feed, format, compression)
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
     written = []
@@ -84,7 +84,8 @@ def write_files(
     return written
 
 
-def _require_writable(feed: Feed, format: FileFormat, compression: Compression | None) -> None:
+def require_writable(feed: Feed, format: FileFormat, compression: Compression | None) -> None:
+    """Errors: SettingsInvalid for a format that is not written, or a fault it cannot hold or the feed cannot have."""
     if format not in _UNWRITABLE:
         raise SettingsInvalid(f"format {format!r} is not written; use csv, jsonl or parquet")
     if compression not in (None, "gz", "zst") or (compression and format == "parquet"):

@@ -199,13 +199,16 @@ def _symbol_case(row: CleanRow) -> Rewritten:
 
 def _too_short(row: CleanRow) -> Rewritten:
     kept = len(row.cells) - 1 - row.noise % (len(row.cells) - 2)
-    # A reader keeps what is there, so that the rejected row can be found by symbol and time.
-    lost = tuple(row.cells)[kept:]
-    return Rewritten(tuple(row.cells.values())[:kept], dict.fromkeys(lost), "row_too_short", "")
+    return Rewritten(tuple(row.cells.values())[:kept], _without_values(row), "row_too_short", "")
 
 
 def _too_long(row: CleanRow) -> Rewritten:
-    return Rewritten((*row.cells.values(), "junk", "9"), {}, "row_too_long", "")
+    return Rewritten((*row.cells.values(), "junk", "9"), _without_values(row), "row_too_long", "")
+
+
+def _without_values(row: CleanRow) -> dict[str, Value]:
+    # Which cell is missing cannot be known: a reader keeps symbol and time, to find the row by, and no value.
+    return dict.fromkeys(name for name in row.cells if name not in ("symbol", "timestamp"))
 
 
 _REWRITERS: dict[str, Callable[[CleanRow], Rewritten]] = {

@@ -27,6 +27,7 @@ SIMULATED_TRADE_SCHEMA = pa.schema(
 
 _BLOCK_MINUTES = 50_000
 _ROUND_LOT = 100
+_CONDITIONS = ("@", "I")
 _LOT_CLASSES = (AssetClass.EQUITY, AssetClass.ETF)
 
 
@@ -36,7 +37,7 @@ def simulate_trades(feed: Feed, day: date) -> pa.Table:
     Shape:   SIMULATED_TRADE_SCHEMA sorted by (ts, symbol); no rows when the market is closed on `day`.
     Units:   price in quote currency, size in base units (null where the market reports none), ts UTC nanoseconds.
     Rule:    first, highest, lowest and last price, sum of sizes and number of trades of each interval are those of
-             `simulate_bars`. `conditions` is `I` for an odd lot of shares, else null.
+             `simulate_bars`. `conditions` is `I` for an odd lot of shares, else `@` (regular).
     Errors:  SettingsInvalid for a feed without symbols.
     """
     market, session = open_market(feed), session_of(feed, day)
@@ -67,6 +68,6 @@ def _to_table(feed: Feed, market: Market, ticks: TradeBlock, names: pa.StringArr
         pa.array(price_values(ticks.price, traits)),
         known if traits.volume_known else pa.nulls(len(codes), pa.float64()),
         pa.array(traits.venues).take(venues),
-        pa.array(np.full(len(codes), "I", object), pa.string(), mask=~odd),
+        pa.array(_CONDITIONS).take(odd.astype(np.int32)),
     ]
     return pa.Table.from_arrays(columns, schema=SIMULATED_TRADE_SCHEMA)

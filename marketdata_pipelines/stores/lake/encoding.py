@@ -18,11 +18,11 @@ _SAMPLE = 512
 def encode_table(table: pa.Table) -> pa.Table:
     """Replace each float64 column by scaled decimals where that is lossless.
 
-    Errors: ValueError when a column holds NaN (unknown values are null).
+    NaN and infinities (raw rows hold what the source said) keep their column double.
     """
     for position, field in enumerate(table.schema):
         if pa.types.is_float64(field.type):
-            encoded = encode_floats(table.column(position), field.name)
+            encoded = encode_floats(table.column(position))
             table = table.set_column(position, pa.field(field.name, encoded.type), encoded)
     return table
 
@@ -36,12 +36,10 @@ def decode_table(table: pa.Table) -> pa.Table:
     return table
 
 
-def encode_floats(column: pa.ChunkedArray, name: str) -> pa.Array:
+def encode_floats(column: pa.ChunkedArray) -> pa.Array:
     """Encode one float64 column; nulls stay null."""
     array = column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
     values = array.fill_null(0.0).to_numpy(zero_copy_only=False) if array.null_count else array.to_numpy()
-    if np.isnan(values).any():
-        raise ValueError(f"column {name} holds NaN; unknown values are stored as null")
     scale = _lossless_scale(values)
     if scale is None:
         return array

@@ -36,9 +36,7 @@ def simulated_feed(
     width = parse_interval(interval)
     return Feed(
         name="demo_us",
-        source=SourceSpec(
-            SourceKind.SIMULATED, symbols=symbols, symbol_count=symbol_count, seed=seed, faults=faults
-        ),
+        source=SourceSpec(SourceKind.SIMULATED, symbols=symbols, symbol_count=symbol_count, seed=seed, faults=faults),
         interval=width,
         calendar=CalendarSpec(calendar, breaks=breaks),
         asset_class=asset_class or default_asset_class(calendar),

@@ -1,0 +1,65 @@
+"""`marketdata bars`: bars of one timeframe."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from marketdata_pipelines.cli.options import (
+    AnswerFormat,
+    AsJson,
+    End,
+    FeedName,
+    Out,
+    Start,
+    Symbols,
+    answer_format,
+    split_symbols,
+)
+
+
+class SessionChoice(StrEnum):
+    REGULAR = "regular"
+    ALL = "all"
+
+
+class FillChoice(StrEnum):
+    NONE = "none"
+    FORWARD = "forward"
+
+
+def bars(
+    feed: FeedName,
+    symbols: Symbols = None,
+    timeframe: Annotated[
+        str | None, typer.Option(metavar="TF", help="1s … 12h, 1d, 2d, 1w, 1M; default: the feed's own interval.")
+    ] = None,
+    start: Start = None,
+    end: End = None,
+    session: Annotated[
+        SessionChoice, typer.Option(help="`all` adds extended hours (the feed's own interval only).")
+    ] = SessionChoice.REGULAR,
+    fill: Annotated[
+        FillChoice, typer.Option(help="`forward` fills empty buckets with the last close and says so.")
+    ] = FillChoice.NONE,
+    form: AnswerFormat = None,
+    out: Out = None,
+    as_json: AsJson = False,
+) -> None:
+    """Bars of one timeframe; `ts` is the open, UTC.
+
+    [bold]Examples[/bold]
+
+    marketdata bars us_stocks_1d --symbols AAPL,IBM --timeframe 1w
+
+    marketdata bars demo_nyse_1m --timeframe 5m --start 2024-07-01 --end 2024-07-02 --format csv
+
+    marketdata bars demo_crypto_1m --timeframe 1h --fill forward --out btc.parquet
+    """
+    wanted = answer_format(form, out, as_json=as_json)
+    from marketdata_pipelines.cli.answers import write_answer
+    from marketdata_pipelines.serving.answers import LakeReader
+
+    reader = LakeReader()
+    found = reader.bars(feed, split_symbols(symbols), timeframe, start, end, session=session, fill=fill)
+    write_answer(found, wanted, out, title=f"{feed} {timeframe or reader.feed(feed).interval}")

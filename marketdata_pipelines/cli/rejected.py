@@ -1,0 +1,37 @@
+"""`marketdata rejected`: rows and files kept out, with their place and reasons."""
+
+from typing import Annotated
+
+import typer
+
+from marketdata_pipelines.cli.options import AnswerFormat, AsJson, End, FeedName, Out, Start, answer_format
+
+
+def rejected(
+    feed: FeedName,
+    start: Start = None,
+    end: End = None,
+    superseded: Annotated[
+        bool, typer.Option("--superseded", help="Also rows that a later ingest replaced or deleted.")
+    ] = False,
+    form: AnswerFormat = None,
+    out: Out = None,
+    as_json: AsJson = False,
+) -> None:
+    """Rejected rows: file, line, row, symbol, ts, rules, original text; then whole files.
+
+    `line` and `row` are empty where a rule is about the whole file. With --start or --end only rows of these dates are
+    listed, no files.
+
+    [bold]Examples[/bold]
+
+    marketdata rejected demo_nyse_1m
+
+    marketdata rejected demo_nyse_1m --format csv --out rejected.csv
+    """
+    wanted = answer_format(form, out, as_json=as_json)
+    from marketdata_pipelines.cli.answers import write_answer
+    from marketdata_pipelines.serving.answers import LakeReader
+
+    found = LakeReader().rejected(feed, start, end, superseded=superseded)
+    write_answer(found, wanted, out, title=f"{feed} rejected")

@@ -1,0 +1,36 @@
+"""`marketdata table`: a view such as daily_summary."""
+
+from typing import Annotated
+
+import typer
+
+from marketdata_pipelines.cli.options import AnswerFormat, AsJson, End, FeedName, Out, Start, answer_format
+
+
+def table(
+    feed: FeedName,
+    view: Annotated[
+        str,
+        typer.Argument(
+            metavar="VIEW", help="daily_summary, hourly_volume, symbol_performance, top_volume or latest_bars."
+        ),
+    ],
+    start: Start = None,
+    end: End = None,
+    form: AnswerFormat = None,
+    out: Out = None,
+    as_json: AsJson = False,
+) -> None:
+    """A view of a feed: summaries, volume by hour, performance, rankings, latest bars.
+
+    [bold]Examples[/bold]
+
+    marketdata table us_stocks_1d symbol_performance --start 2012-01-01 --end 2012-12-31
+
+    marketdata table demo_nyse_1m daily_summary --format csv --out summary.csv
+    """
+    wanted = answer_format(form, out, as_json=as_json)
+    from marketdata_pipelines.cli.answers import write_answer
+    from marketdata_pipelines.serving.answers import LakeReader
+
+    write_answer(LakeReader().table(feed, view, start, end), wanted, out, title=f"{feed} {view}")
