@@ -52,7 +52,7 @@ def bars(
 
     marketdata bars us_stocks_1d --symbols AAPL,IBM --timeframe 1w
 
-    marketdata bars demo_nyse_1m --timeframe 5m --start 2024-07-01 --end 2024-07-02 --format csv
+    marketdata bars demo_nyse_1m --timeframe 5m --start 2024-07-02 --format csv
 
     marketdata bars demo_crypto_1m --timeframe 1h --fill forward --out btc.parquet
     """

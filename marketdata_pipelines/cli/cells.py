@@ -4,12 +4,15 @@ Times are ISO 8601 UTC with Z and a fraction only where there is one; floats the
 same number, whole ones without `.0`.
 """
 
+from typing import TypeVar
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 _DAY_S = 86_400
+_Number = TypeVar("_Number", np.int64, np.float64)
 # Beyond this Arrow switches to exponents even where all digits fit.
 _PLAIN_LIMIT = 1e10
 _INTEGER_LIMIT = 1e16
@@ -32,12 +35,18 @@ def text_cells(column: pa.Array) -> pa.Array:
 
 def _floats(column: pa.Array) -> pa.Array:
     texts = column.cast(pa.string())
-    values = column.fill_null(0.0).to_numpy(zero_copy_only=False) if column.null_count else column.to_numpy()
+    values = _values(column, np.float64)
     large = np.abs(values) >= _PLAIN_LIMIT
     if not large.any():
         return texts
     plain = [_large_float(value) for value in values[large].tolist()]
     return pc.replace_with_mask(texts, pa.array(large), pa.array(plain, pa.string()))
+
+
+def _values(column: pa.Array, kind: type[_Number]) -> NDArray[_Number]:
+    """The numbers of an 8-byte column, null as 0. (`to_numpy` would import pandas.)"""
+    whole = column.fill_null(0) if column.null_count else column
+    return np.frombuffer(whole.buffers()[1], kind)[whole.offset : whole.offset + len(whole)]
 
 
 def _large_float(value: float) -> str:
@@ -46,14 +55,14 @@ def _large_float(value: float) -> str:
 
 def _instants(column: pa.Array) -> pa.Array:
     per_second = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}[column.type.unit]
-    raw = column.view(pa.int64())
-    ticks = raw.fill_null(0).to_numpy(zero_copy_only=False) if raw.null_count else raw.to_numpy()
-    seconds, fraction = np.divmod(ticks, per_second)
+    seconds, fraction = np.divmod(_values(column.view(pa.int64()), np.int64), per_second)
     texts = _whole_seconds(seconds)
     if fraction.any():
         at = fraction != 0
         whole = texts.filter(pa.array(at)).to_pylist()
-        exact = [_with_fraction(text, part, per_second) for text, part in zip(whole, fraction[at].tolist(), strict=True)]
+        exact = [
+            _with_fraction(text, part, per_second) for text, part in zip(whole, fraction[at].tolist(), strict=True)
+        ]
         texts = pc.replace_with_mask(texts, pa.array(at), pa.array(exact, pa.string()))
     return pc.if_else(column.is_valid(), texts, pa.scalar(None, pa.string())) if column.null_count else texts
 

@@ -22,9 +22,9 @@ def gaps(
     out: Out = None,
     as_json: AsJson = False,
 ) -> None:
-    """Minutes and whole sessions without a bar, between each symbol's first and last.
+    """Minutes and whole sessions without a bar.
 
-    Breaks and closed days are no gaps. An empty answer is a good one.
+    Between each symbol's first and last bar. Breaks and closed days are no gaps. An empty answer is a good one.
 
     [bold]Examples[/bold]
 

@@ -24,7 +24,11 @@ FAILED, MISUSED, INTERRUPTED = 1, 2, 130
 app = typer.Typer(
     name="marketdata",
     help="Market data from files to trusted, aggregated bars.",
-    epilog="Exit codes: 0 fine, 1 something failed or was found, 2 wrong usage or settings. Data folder: MARKETDATA_HOME.",
+    epilog=(
+        "[bold]Examples[/bold]: marketdata demo | marketdata bars us_stocks_1d --symbols AAPL --timeframe 1w\n\n"
+        "Exit codes: 0 fine, 1 something failed or was found, 2 wrong usage or settings. "
+        "The data folder is MARKETDATA_HOME, else data."
+    ),
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="rich",

@@ -24,9 +24,7 @@ Start = Annotated[
     str | None,
     typer.Option(metavar="D|T", help="First session date (2024-03-08), or first open (2024-03-08T14:30:00Z)."),
 ]
-End = Annotated[
-    str | None, typer.Option(metavar="D|T", help="Last session date, included; or an instant, excluded.")
-]
+End = Annotated[str | None, typer.Option(metavar="D|T", help="Last session date, included; or an instant, excluded.")]
 AnswerFormat = Annotated[
     Format | None, typer.Option("--format", help="How to write it; default: by the ending of --out, else a table.")
 ]

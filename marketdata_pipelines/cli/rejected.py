@@ -18,7 +18,7 @@ def rejected(
     out: Out = None,
     as_json: AsJson = False,
 ) -> None:
-    """Rejected rows: file, line, row, symbol, ts, rules, original text; then whole files.
+    """Rejected rows and files with place, rules and original text.
 
     `line` and `row` are empty where a rule is about the whole file. With --start or --end only rows of these dates are
     listed, no files.

@@ -21,7 +21,7 @@ def table(
     out: Out = None,
     as_json: AsJson = False,
 ) -> None:
-    """A view of a feed: summaries, volume by hour, performance, rankings, latest bars.
+    """A view: daily_summary, hourly_volume, top_volume …
 
     [bold]Examples[/bold]
 

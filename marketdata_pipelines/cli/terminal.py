@@ -42,7 +42,7 @@ def _print(table: pa.Table, title: str, console: Console) -> None:
     shown, cut = _excerpt(table)
     cells = {name: _readable_cells(shown[name].combine_chunks()) for name in shown.column_names}
     names, left_out = _fitting(cells, console.width)
-    grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    grid = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
     for name in names:
         grid.add_column(name, justify="right" if _is_number(shown.schema.field(name).type) else "left", no_wrap=True)
     for row in range(shown.num_rows):
@@ -67,7 +67,8 @@ def _excerpt(table: pa.Table) -> tuple[pa.Table, bool]:
 
 def _fitting(cells: dict[str, list[str]], width: int) -> tuple[list[str], list[str]]:
     """Columns from the left as far as they fit, and those left out; the first always stays."""
-    names, used = [], 0
+    names: list[str] = []
+    used = 0
     for name, texts in cells.items():
         used += max([len(name), *map(len, texts)]) + _BORDERS
         if names and used > width:

@@ -62,32 +62,59 @@ class Buckets:
 
 def typical_notional(high: Floats, low: Floats, close: Floats, volume: Floats, vwap: Floats) -> Floats:
     """Sum of price x volume of each bar: the source's vwap where given (not NaN), else (h + l + c) / 3."""
-    price = np.where(np.isnan(vwap), (high + low + close) / 3.0, vwap)
-    return price * volume
+    notional: Floats = _notional(high, low, close, volume, vwap)
+    return notional
 
 
 def aggregate_widths(
     bars: BarColumns, anchor: Ints, limit: Ints, complete: Ints, widths_us: tuple[int, ...]
 ) -> list[Buckets]:
-    """Combine bars into buckets of each fixed width, all widths in one pass.
+    """Combine bars into buckets of each fixed width, reading the bars once.
 
-    Shape:   N bars sorted by (code, ts); one `Buckets` per width, in the order of `widths_us`.
+    Shape:   N bars sorted by (code, ts); one `Buckets` per width, in the order of `widths_us` (finest first).
     Bounds:  bucket = anchor + floor((ts - anchor) / width) * width, end exclusive and cut at `limit`; a bar that
              opens before its anchor (it only overlaps the segment) counts as opening at it. `complete` is when a
              bucket that reaches `limit` is complete.
+    Sums:    a width is folded from the buckets of the coarsest width before it that divides it, else from the bars.
     """
-    widths = np.array(widths_us, np.int64)
-    counts = np.zeros(len(widths), np.int64)
-    arguments = (bars.code, bars.ts, anchor, limit, widths)
-    _count_buckets(*arguments, counts)
-    offsets = np.concatenate(([0], np.cumsum(counts)))
-    floats = np.empty((int(offsets[-1]), 6))
-    ints = np.empty((int(offsets[-1]), 8), np.int64)
-    _fold_widths(
-        *arguments, complete, bars.open, bars.high, bars.low, bars.close, bars.volume, bars.notional,
-        bars.trades, bars.bars, bars.first, bars.last, offsets[:-1].copy(), floats, ints,
+    segments = (anchor, limit, complete)
+    made: list[tuple[Buckets, Ints]] = []
+    for position, width in enumerate(widths_us):
+        finer = [at for at in range(position) if width % widths_us[at] == 0]
+        if finer:
+            buckets, origin = made[finer[-1]]
+            folded, rows = _fold(bucket_columns(buckets), tuple(values[origin] for values in segments), width)
+            made.append((folded, origin[rows]))
+        else:
+            made.append(_fold(bars, segments, width))
+    return [buckets for buckets, _ in made]
+
+
+def _fold(bars: BarColumns, segments: tuple[Ints, ...], width: int) -> tuple[Buckets, Ints]:
+    """Buckets of one width, and the row of each one's first bar."""
+    anchor, limit, complete = segments
+    count = int(_count_buckets(bars.code, bars.ts, anchor, limit, width))
+    floats, ints = _empty_buckets(count)
+    origin = np.empty(count, np.int64)
+    _fold_width(
+        bars.code, bars.ts, anchor, limit, complete, width, bars.open, bars.high, bars.low, bars.close, bars.volume,
+        bars.notional, bars.trades, bars.bars, bars.first, bars.last, floats, ints, origin,
     )  # fmt: skip
-    return [Buckets(floats[a:b], ints[a:b]) for a, b in zip(offsets[:-1], offsets[1:], strict=True)]
+    return Buckets(floats, ints), origin
+
+
+def _empty_buckets(count: int) -> tuple[Floats, Ints]:
+    # Column by column in memory: each column leaves as an Arrow array without a copy.
+    return np.empty((count, 6), order="F"), np.empty((count, 8), np.int64, order="F")
+
+
+def bucket_columns(buckets: Buckets) -> BarColumns:
+    """Buckets as bars, to be combined further."""
+    floats, ints = buckets.floats, buckets.ints
+    return BarColumns(
+        ints[:, CODE].astype(np.int32), ints[:, BUCKET], *(floats[:, at] for at in range(6)),
+        *(ints[:, at] for at in (TRADES, BARS, FIRST, LAST)),
+    )  # fmt: skip
 
 
 def aggregate_groups(bars: BarColumns, group: Ints, labels: Ints, ends: Ints) -> Buckets:
@@ -97,8 +124,7 @@ def aggregate_groups(bars: BarColumns, group: Ints, labels: Ints, ends: Ints) ->
              it must not decrease within a code.
     """
     count = int(_count_groups(bars.code, group))
-    floats = np.empty((count, 6))
-    ints = np.empty((count, 8), np.int64)
+    floats, ints = _empty_buckets(count)
     _fold_groups(
         bars.code, bars.ts, group, labels, ends, bars.open, bars.high, bars.low, bars.close, bars.volume,
         bars.notional, bars.trades, bars.bars, bars.first, bars.last, floats, ints,
@@ -106,8 +132,17 @@ def aggregate_groups(bars: BarColumns, group: Ints, labels: Ints, ends: Ints) ->
     return Buckets(floats, ints)
 
 
+@nb.njit(cache=True, nogil=True)
+def _notional(high, low, close, volume, vwap):
+    notional = np.empty(len(high))
+    for n in range(len(high)):
+        price = (high[n] + low[n] + close[n]) / 3.0 if np.isnan(vwap[n]) else vwap[n]
+        notional[n] = price * volume[n]
+    return notional
+
+
 @nb.njit(inline="always")
-def _start(f, i, k, code, bucket, end, complete, o, h, l, c, v, q, trades, bars, first, last):  # type: ignore[no-untyped-def]  # noqa: E741
+def _start(f, i, k, code, bucket, end, complete, o, h, l, c, v, q, trades, bars, first, last):
     f[k, OPEN] = o
     f[k, HIGH] = h
     f[k, LOW] = l
@@ -125,7 +160,7 @@ def _start(f, i, k, code, bucket, end, complete, o, h, l, c, v, q, trades, bars,
 
 
 @nb.njit(inline="always")
-def _add(f, i, k, h, l, c, v, q, trades, bars, last):  # type: ignore[no-untyped-def]  # noqa: E741
+def _add(f, i, k, h, l, c, v, q, trades, bars, last):
     if h > f[k, HIGH]:
         f[k, HIGH] = h
     if l < f[k, LOW]:
@@ -142,43 +177,38 @@ def _add(f, i, k, h, l, c, v, q, trades, bars, last):  # type: ignore[no-untyped
 
 
 @nb.njit(cache=True, nogil=True)
-def _count_buckets(code, ts, anchor, limit, widths, counts):  # type: ignore[no-untyped-def]
-    end = np.full(len(widths), np.int64(-(2**62)))
-    previous = np.int64(-1)
+def _count_buckets(code, ts, anchor, limit, width):
+    count = 0
+    end = np.int64(0)
     for n in range(len(ts)):
         at = max(ts[n], anchor[n])
-        fresh = code[n] != previous
-        previous = code[n]
-        for w in range(len(widths)):
-            if fresh or at >= end[w]:
-                counts[w] += 1
-                end[w] = min(anchor[n] + ((at - anchor[n]) // widths[w] + 1) * widths[w], max(limit[n], at + 1))
+        if n == 0 or code[n] != code[n - 1] or at >= end:
+            count += 1
+            end = min(anchor[n] + ((at - anchor[n]) // width + 1) * width, max(limit[n], at + 1))
+    return count
 
 
 @nb.njit(cache=True, nogil=True)
-def _fold_widths(code, ts, anchor, limit, widths, complete, o, h, l, c, v, q, trades, bars, first, last, at_row, f, i):  # type: ignore[no-untyped-def]  # noqa: E741
-    slots = at_row - 1
-    end = np.full(len(widths), np.int64(-(2**62)))
-    previous = np.int64(-1)
+def _fold_width(code, ts, anchor, limit, complete, width, o, h, l, c, v, q, trades, bars, first, last, f, i, origin):
+    k = -1
+    end = np.int64(0)
     for n in range(len(ts)):
         at = max(ts[n], anchor[n])
-        fresh = code[n] != previous
-        previous = code[n]
-        for w in range(len(widths)):
-            if fresh or at >= end[w]:
-                slots[w] += 1
-                bucket = anchor[n] + (at - anchor[n]) // widths[w] * widths[w]
-                whole = bucket + widths[w]
-                end[w] = min(whole, max(limit[n], at + 1))
-                done = whole if whole < limit[n] else complete[n]
-                _start(f, i, slots[w], code[n], bucket, end[w], done, o[n], h[n], l[n], c[n], v[n], q[n],
-                       trades[n], bars[n], first[n], last[n])  # fmt: skip
-            else:
-                _add(f, i, slots[w], h[n], l[n], c[n], v[n], q[n], trades[n], bars[n], last[n])
+        if n == 0 or code[n] != code[n - 1] or at >= end:
+            k += 1
+            bucket = anchor[n] + (at - anchor[n]) // width * width
+            whole = bucket + width
+            end = min(whole, max(limit[n], at + 1))
+            done = whole if whole < limit[n] else complete[n]
+            _start(f, i, k, code[n], bucket, end, done, o[n], h[n], l[n], c[n], v[n], q[n],
+                   trades[n], bars[n], first[n], last[n])  # fmt: skip
+            origin[k] = n
+        else:
+            _add(f, i, k, h[n], l[n], c[n], v[n], q[n], trades[n], bars[n], last[n])
 
 
 @nb.njit(cache=True, nogil=True)
-def _count_groups(code, group):  # type: ignore[no-untyped-def]
+def _count_groups(code, group):
     count = 0
     for n in range(len(code)):
         if n == 0 or code[n] != code[n - 1] or group[n] != group[n - 1]:
@@ -187,7 +217,7 @@ def _count_groups(code, group):  # type: ignore[no-untyped-def]
 
 
 @nb.njit(cache=True, nogil=True)
-def _fold_groups(code, ts, group, labels, ends, o, h, l, c, v, q, trades, bars, first, last, f, i):  # type: ignore[no-untyped-def]  # noqa: E741
+def _fold_groups(code, ts, group, labels, ends, o, h, l, c, v, q, trades, bars, first, last, f, i):
     k = -1
     for n in range(len(ts)):
         if n == 0 or code[n] != code[n - 1] or group[n] != group[n - 1]:

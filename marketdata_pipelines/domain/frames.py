@@ -82,11 +82,19 @@ def symbol_column(codes: NDArray[np.int32], symbols: list[str]) -> pa.Dictionary
 
 
 def bar_columns(bars: pa.Table) -> tuple[BarColumns, list[str]]:
-    """Base bars (BAR_SCHEMA) as arrays.
+    """Base bars (BAR_SCHEMA) as arrays, and their symbols in order.
 
     Errors: BarsNotSorted when (symbol, ts) does not increase.
     """
     codes, symbols = symbol_codes(bars["symbol"])
+    return coded_columns(bars, codes), symbols
+
+
+def coded_columns(bars: pa.Table, codes: NDArray[np.int32]) -> BarColumns:
+    """Base bars as arrays under symbol codes given by the caller.
+
+    Errors: BarsNotSorted when (code, ts) does not increase.
+    """
     ts = int_values(bars["ts"])
     _check_sorted(codes, ts)
     prices = {name: float_values(bars[name]) for name in ("open", "high", "low", "close", "volume", "vwap")}
@@ -94,7 +102,7 @@ def bar_columns(bars: pa.Table) -> tuple[BarColumns, list[str]]:
     notional = typical_notional(prices["high"], prices["low"], prices["close"], prices["volume"], vwap)
     ones = np.ones(len(ts), np.int64)
     trades = int_values(bars["trade_count"])
-    return BarColumns(codes, ts, **prices, notional=notional, trades=trades, bars=ones, first=ts, last=ts), symbols
+    return BarColumns(codes, ts, **prices, notional=notional, trades=trades, bars=ones, first=ts, last=ts)
 
 
 def aggregate_columns(aggregates: pa.Table) -> tuple[BarColumns, list[str]]:
@@ -128,20 +136,20 @@ def bucket_table(buckets: Buckets, symbols: list[str], session_days: Ints, horiz
         vwap = np.where(volume > 0, notional / volume, np.nan)
     columns = {
         "symbol": symbol_column(ints[:, kernel.CODE].astype(np.int32), symbols),
-        "ts": timestamps(ints[:, kernel.BUCKET].copy()),
-        "ts_close": timestamps(ints[:, kernel.COMPLETE].copy()),
+        "ts": timestamps(ints[:, kernel.BUCKET]),
+        "ts_close": timestamps(ints[:, kernel.COMPLETE]),
         "session_date": pa.array(session_days.astype(np.int32)).view(pa.date32()),
-        "open": pa.array(floats[:, kernel.OPEN].copy()),
-        "high": pa.array(floats[:, kernel.HIGH].copy()),
-        "low": pa.array(floats[:, kernel.LOW].copy()),
-        "close": pa.array(floats[:, kernel.CLOSE].copy()),
-        "volume": nullable(volume.copy()),
-        "notional": nullable(notional.copy()),
+        "open": pa.array(floats[:, kernel.OPEN]),
+        "high": pa.array(floats[:, kernel.HIGH]),
+        "low": pa.array(floats[:, kernel.LOW]),
+        "close": pa.array(floats[:, kernel.CLOSE]),
+        "volume": nullable(volume),
+        "notional": nullable(notional),
         "vwap": nullable(vwap),
-        "trade_count": nullable_count(ints[:, kernel.TRADES].copy()),
-        "bar_count": pa.array(ints[:, kernel.BARS].copy()),
-        "first_ts": timestamps(ints[:, kernel.FIRST].copy()),
-        "last_ts": timestamps(ints[:, kernel.LAST].copy()),
+        "trade_count": nullable_count(ints[:, kernel.TRADES]),
+        "bar_count": pa.array(ints[:, kernel.BARS]),
+        "first_ts": timestamps(ints[:, kernel.FIRST]),
+        "last_ts": timestamps(ints[:, kernel.LAST]),
         "is_final": pa.array(ints[:, kernel.COMPLETE] <= horizon_us),
     }
     return pa.table(columns, schema=AGGREGATE_SCHEMA)

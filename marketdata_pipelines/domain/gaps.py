@@ -89,9 +89,7 @@ def gap_table(gaps: list[Gap]) -> pa.Table:
     return pa.table(columns, schema=GAP_SCHEMA)
 
 
-def _session_gaps(
-    feed: Feed, session: Session, symbol: str, ts: Ints | None, span: Span, horizon_us: int
-) -> list[Gap]:
+def _session_gaps(feed: Feed, session: Session, symbol: str, ts: Ints | None, span: Span, horizon_us: int) -> list[Gap]:
     clips = feed.anchor is Anchor.UTC
     expected = _expected_minutes(feed, session, span, horizon_us, clips)
     if not len(expected):

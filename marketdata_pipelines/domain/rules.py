@@ -39,9 +39,16 @@ RULES: tuple[Rule, ...] = (
     Rule("footer_row", _ROW, "the line is a total or a footer, not a bar", ("footer_total",)),
     Rule("unparsable_timestamp", _ROW, "the time cannot be read in the file's format", ("bad_timestamp",)),
     Rule("timestamp_unit", _ROW, "the epoch is in another unit than the file's", ("epoch_unit_mix",)),
-    Rule("ambiguous_date", _ROW, "day and month are in another order than in the file's other rows", ("date_format_mix",)),
+    Rule(
+        "ambiguous_date", _ROW, "day and month are in another order than in the file's other rows", ("date_format_mix",)
+    ),
     Rule("local_time_nonexistent", _ROW, "the local time was skipped by a clock change", ("dst_nonexistent",)),
-    Rule("local_time_ambiguous", _ROW, "the local time occurred twice and the file's order does not say which", ("dst_ambiguous",)),
+    Rule(
+        "local_time_ambiguous",
+        _ROW,
+        "the local time occurred twice and the file's order does not say which",
+        ("dst_ambiguous",),
+    ),
     Rule("missing_price", _ROW, "a price is missing", ("nan_or_missing_price",)),
     Rule("unparsable_price", _ROW, "a price is not a number", ("price_bad_format", "nan_or_missing_price")),
     Rule("unparsable_volume", _ROW, "the volume is not a number", ("volume_bad_format",)),
@@ -51,9 +58,16 @@ RULES: tuple[Rule, ...] = (
     Rule("symbol_missing", _ROW, "the symbol is empty or a null marker", ("symbol_empty_or_sql",)),
     Rule("symbol_case", _ROW, "the symbol differs from the file's others by case or by blanks", ("symbol_case_space",)),
     Rule("symbol_formula", _ROW, "the symbol would run as a spreadsheet formula", ("symbol_csv_injection",)),
-    Rule("symbol_path", _ROW, "the symbol looks like a path, a device name, or is too long", ("symbol_path_traversal",)),
+    Rule(
+        "symbol_path", _ROW, "the symbol looks like a path, a device name, or is too long", ("symbol_path_traversal",)
+    ),
     Rule("symbol_unicode", _ROW, "the symbol has characters outside ASCII", ("symbol_unicode", "mixed_encoding")),
-    Rule("symbol_hostile", _ROW, "the symbol has characters no symbol has", ("symbol_empty_or_sql", "symbol_csv_injection", "symbol_path_traversal")),
+    Rule(
+        "symbol_hostile",
+        _ROW,
+        "the symbol has characters no symbol has",
+        ("symbol_empty_or_sql", "symbol_csv_injection", "symbol_path_traversal"),
+    ),
     Rule("symbol_unknown", _ROW, "the symbol is not in the feed's list", ("symbol_unknown",)),
     # Values.
     Rule("price_not_finite", _ROW, "a price is NaN or infinite", ("nan_or_missing_price",)),
@@ -72,7 +86,12 @@ RULES: tuple[Rule, ...] = (
     Rule("unfinished", _ROW, "the bar ends after it was fetched", ("unfinished_bar",)),
     # Identity.
     Rule("duplicate_exact", _ROW, "the same row came before in this file", ("dup_exact",)),
-    Rule("duplicate_conflict", _ROW, "a row before it in this file has the same symbol and time with other values", ("dup_conflict",)),
+    Rule(
+        "duplicate_conflict",
+        _ROW,
+        "a row before it in this file has the same symbol and time with other values",
+        ("dup_conflict",),
+    ),
     Rule("superseded", _ROW, "a later ingest brought this symbol and time again", ()),
     Rule("deleted", _ROW, "a later ingest replaced this window and left the row out", ()),
     # Files refused whole.
@@ -81,7 +100,12 @@ RULES: tuple[Rule, ...] = (
     Rule("missing_column", _FILE, "a needed column is not there", ("missing_column",)),
     Rule("duplicate_header", _FILE, "two columns have the same name", ("duplicate_header_names",)),
     Rule("swapped_columns", _FILE, "high is below low in most rows: the columns are swapped", ("swapped_columns",)),
-    Rule("compression_damaged", _FILE, "the compressed data ends early or fails its checksum", ("truncated_gzip", "gzip_bad_crc")),
+    Rule(
+        "compression_damaged",
+        _FILE,
+        "the compressed data ends early or fails its checksum",
+        ("truncated_gzip", "gzip_bad_crc"),
+    ),
     Rule("container_damaged", _FILE, "the file is cut off or damaged", ("truncated_parquet",)),
     Rule("unknown_format", _FILE, "the file is in no format that can be recognised", ()),
     Rule("unreadable_times", _FILE, "no time in the file can be read", ("bad_timestamp",)),
@@ -91,7 +115,12 @@ RULES: tuple[Rule, ...] = (
     Rule("decimal_comma", _WARN, "numbers have a decimal comma", ("decimal_comma",)),
     Rule("transcoded", _WARN, "the file is not UTF-8 and was converted", ("utf16",)),
     Rule("not_compressed", _WARN, "the name says compressed, the content is not", ("not_gzip",)),
-    Rule("naive_timestamp", _WARN, "times carry no zone and the feed names none; taken as UTC", ("naive_timestamp_no_tz",)),
+    Rule(
+        "naive_timestamp",
+        _WARN,
+        "times carry no zone and the feed names none; taken as UTC",
+        ("naive_timestamp_no_tz",),
+    ),
     Rule("price_as_string", _WARN, "prices are stored as text", ("price_as_string",)),
 )
 

@@ -87,10 +87,8 @@ class SessionGrid:
             day = ts // DAY_US
             session = day - (self.dates[0] if len(self.dates) else 0)
             inside = (session >= 0) & (session < len(self.dates))
-            everywhere = np.full(len(ts), _FAR)
-            return Placement(
-                np.where(inside, session, -1), np.ones(len(ts), bool), np.zeros(len(ts), np.int64), everywhere, everywhere
-            )
+            origin, far = np.broadcast_to(np.int64(0), len(ts)), np.broadcast_to(_FAR, len(ts))
+            return Placement(np.where(inside, session, -1), np.ones(len(ts), bool), origin, far, far)
         if not self._feed.interval.is_intraday:
             return self._place_dates(ts)
         session = self._session_of(ts)
@@ -99,9 +97,7 @@ class SessionGrid:
             nothing = np.zeros(len(ts), np.int64)
             return Placement(session, regular, nothing, nothing, nothing)
         at = np.where(regular, segment, 0)
-        return Placement(
-            session, regular, self._segment_open[at], self._segment_close[at], self._segment_complete[at]
-        )
+        return Placement(session, regular, self._segment_open[at], self._segment_close[at], self._segment_complete[at])
 
     def local_dates(self, ts: Ints) -> NDArray[np.int32]:
         """The exchange-local date of instants, as days since 1970 (UTC dates for `anchor: utc`)."""

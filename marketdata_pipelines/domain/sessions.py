@@ -4,7 +4,6 @@ Times are UTC microseconds unless a name says otherwise. Calendars come from `ex
 (loaded on first use: it costs a fifth of a second) with the feed's overlays; `24/7` and `fx` are ours.
 """
 
-
 import hashlib
 from bisect import bisect_left, bisect_right
 from collections import Counter
@@ -178,7 +177,8 @@ def _load_exchange(name: str) -> tuple[list[date], list[Session], str, str]:
     columns = [us(s) for s in (calendar.opens, calendar.break_starts, calendar.break_ends, calendar.closes)]
     sessions = []
     for day, opens, pause, resume, closes in zip(dates, *columns, strict=True):
-        assert opens is not None and closes is not None
+        assert opens is not None
+        assert closes is not None
         whole = ((opens, closes),)
         sessions.append(Session(day, whole if pause is None or resume is None else ((opens, pause), (resume, closes))))
     return dates, sessions, str(calendar.tz), f"{name}-{exchange_calendars.__version__}"

@@ -37,15 +37,25 @@ def feed_tables(feed: Feed) -> tuple[TableSet, ...]:
     daily_source = DAILY_BARS if _tables(feed, DAILY) else VALIDATED_BARS
     candidates = (
         TableSet(raw, (), base, (raw,), _RAW_TEXT[raw]),
-        TableSet(VALIDATED_BARS, (raw,), base, (VALIDATED_BARS,), "Bars that passed every row rule, sorted and unique."),
-        TableSet(REJECTED_BARS, (raw,), base, (REJECTED_BARS,), "Rows kept out, with rule ids and place in the source."),
-        TableSet(INTRADAY_BARS, (VALIDATED_BARS,), base, _tables(feed, INTRADAY), "Bars combined to 1m … 12h with VWAP."),
+        TableSet(
+            VALIDATED_BARS, (raw,), base, (VALIDATED_BARS,), "Bars that passed every row rule, sorted and unique."
+        ),
+        TableSet(
+            REJECTED_BARS, (raw,), base, (REJECTED_BARS,), "Rows kept out, with rule ids and place in the source."
+        ),
+        TableSet(
+            INTRADAY_BARS, (VALIDATED_BARS,), base, _tables(feed, INTRADAY), "Bars combined to 1m … 12h with VWAP."
+        ),
         TableSet(DAILY_BARS, (VALIDATED_BARS,), base, _tables(feed, DAILY), "One bar a session (1d) and a pair (2d)."),
         TableSet(WEEKLY_BARS, (daily_source,), week, _tables(feed, WEEKLY), "One bar an ISO week."),
         TableSet(MONTHLY_BARS, (daily_source,), month, _tables(feed, MONTHLY), "One bar a calendar month."),
-        TableSet(DAILY_SUMMARY, (daily_source,), base, (DAILY_SUMMARY,), "Range, returns and coverage of each session."),
+        TableSet(
+            DAILY_SUMMARY, (daily_source,), base, (DAILY_SUMMARY,), "Range, returns and coverage of each session."
+        ),
         TableSet(HOURLY_VOLUME, (VALIDATED_BARS,), base, _hourly(feed), "Volume by hour of the day."),
-        TableSet(SYMBOL_PERFORMANCE, (daily_source,), base, (SYMBOL_PERFORMANCE,), "Return, range and volume by symbol."),
+        TableSet(
+            SYMBOL_PERFORMANCE, (daily_source,), base, (SYMBOL_PERFORMANCE,), "Return, range and volume by symbol."
+        ),
         TableSet(TOP_VOLUME, (daily_source,), base, (TOP_VOLUME,), "Symbols ranked by traded value, each session."),
         TableSet(LATEST_BARS, (VALIDATED_BARS,), base, (LATEST_BARS,), "The last bar of each symbol."),
     )

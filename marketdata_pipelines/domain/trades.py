@@ -4,6 +4,8 @@ Order inside a bar is by time, then by file order. What counts for OHLC and for 
 feed's trade filter. Coarser bars come from these (see `aggregation`).
 """
 
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -87,7 +89,7 @@ def _run_starts(codes: NDArray[np.int32], bucket: Ints) -> Ints:
     return np.concatenate(([0], np.flatnonzero(changed) + 1))
 
 
-def _reduce(operation: np.ufunc, values: NDArray[np.float64] | Ints, starts: Ints) -> NDArray[np.float64]:
+def _reduce(operation: np.ufunc, values: NDArray[Any], starts: Ints) -> NDArray[Any]:
     return operation.reduceat(values, starts) if len(starts) else values[:0]
 
 

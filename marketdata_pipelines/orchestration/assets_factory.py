@@ -6,7 +6,7 @@ from dagster import AssetExecutionContext, AssetsDefinition, BackfillPolicy, Tim
 
 from marketdata_pipelines.domain.feeds import Feed
 from marketdata_pipelines.domain.partitions import Period
-from marketdata_pipelines.orchestration.keys import job_name
+from marketdata_pipelines.orchestration.keys import job_name, step_name
 from marketdata_pipelines.orchestration.specs import period_check_specs, period_specs
 from marketdata_pipelines.orchestration.walking import OnOutcome, StepEvents, Walk, walk_step
 from marketdata_pipelines.settings.environment import Settings
@@ -28,7 +28,7 @@ def period_assets(walk: Walk, partitions: TimeWindowPartitionsDefinition) -> Ass
     """A feed's assets of one period: any subset of them in one step, any range of partitions in one run."""
 
     @multi_asset(
-        name=job_name(walk.feed.name, walk.period),
+        name=step_name(job_name(walk.feed.name, walk.period)),
         specs=period_specs(walk.feed, walk.period, partitions),
         check_specs=period_check_specs(walk.feed, walk.period, partitions),
         partitions_def=partitions,

@@ -11,8 +11,13 @@ from dagster import (
     AssetCheckSeverity,
     AssetKey,
     AssetMaterialization,
+    AssetRecordsFilter,
+    DagsterInstance,
     MetadataValue,
     TableRecord,
+)
+from dagster._core.definitions.asset_checks.asset_check_evaluation import (
+    AssetCheckEvaluationTargetMaterializationData,
 )
 
 from marketdata_pipelines.domain.tables import REJECTED_BARS
@@ -25,15 +30,23 @@ _PREVIEW_COLUMNS = 12
 
 
 def outcome_events(
-    outcome: PartitionOutcome, assets: frozenset[AssetKey], checks: frozenset[AssetCheckKey]
+    outcome: PartitionOutcome, assets: frozenset[AssetKey], checks: frozenset[AssetCheckKey], instance: DagsterInstance
 ) -> Iterator[AssetMaterialization | AssetCheckEvaluation]:
-    """The events of one partition, as far as its asset or check was selected: assets first, then their checks."""
+    """The events of one partition, as far as its asset or check was selected: assets first, then their checks.
+
+    Each is to be stored before the next is asked for: a check's status counts for the partition only when it names
+    the materialization it judges, which for a blocked partition is an earlier one, if any.
+    """
     for result in outcome.results:
         if asset_key(outcome.feed, result.asset) in assets:
             yield materialization(outcome, result)
+    targets: dict[AssetKey, AssetCheckEvaluationTargetMaterializationData | None] = {}
     for check in outcome.checks:
-        if AssetCheckKey(asset_key(outcome.feed, check.asset), check.name) in checks:
-            yield evaluation(outcome, check)
+        key = asset_key(outcome.feed, check.asset)
+        if AssetCheckKey(key, check.name) in checks:
+            if key not in targets:
+                targets[key] = _latest_materialization(instance, key, outcome.partition)
+            yield evaluation(outcome, check, targets[key])
 
 
 def withheld(outcome: PartitionOutcome, assets: frozenset[AssetKey]) -> list[AssetKey]:
@@ -64,13 +77,16 @@ def materialization(outcome: PartitionOutcome, result: AssetResult) -> AssetMate
     )
 
 
-def evaluation(outcome: PartitionOutcome, check: CheckOutcome) -> AssetCheckEvaluation:
+def evaluation(
+    outcome: PartitionOutcome, check: CheckOutcome, target: AssetCheckEvaluationTargetMaterializationData | None
+) -> AssetCheckEvaluation:
     """One check over one partition: ERROR when a failure blocks, else WARN."""
     return AssetCheckEvaluation(
         asset_key=asset_key(outcome.feed, check.asset),
         check_name=check.name,
         passed=check.passed,
         metadata=dict(check.facts),
+        target_materialization_data=target,
         severity=AssetCheckSeverity.ERROR if check.blocking else AssetCheckSeverity.WARN,
         description=check.message,
         blocking=check.blocking,
@@ -84,6 +100,18 @@ def markdown_table(table: pa.Table) -> str:
     lines = ["| " + " | ".join(names) + " |", "|" + " --- |" * len(names)]
     lines += ["| " + " | ".join(_cell(row[name]) for name in names) + " |" for row in table.to_pylist()]
     return "\n".join(lines)
+
+
+def _latest_materialization(
+    instance: DagsterInstance, key: AssetKey, partition: str
+) -> AssetCheckEvaluationTargetMaterializationData | None:
+    found = instance.fetch_materializations(AssetRecordsFilter(key, asset_partitions=[partition]), limit=1).records
+    if not found:
+        return None
+    entry = found[0].event_log_entry
+    return AssetCheckEvaluationTargetMaterializationData(
+        storage_id=found[0].storage_id, run_id=entry.run_id, timestamp=entry.timestamp
+    )
 
 
 def _cell(value: object) -> str:

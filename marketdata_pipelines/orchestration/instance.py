@@ -3,12 +3,15 @@
 import os
 from pathlib import Path
 
+import yaml
 from dagster import DagsterInstance
+from dagster._core.instance import InstanceRef
 
 from marketdata_pipelines.errors import SettingsInvalid
+from marketdata_pipelines.orchestration.keys import LOCATION
 from marketdata_pipelines.settings.environment import Settings
 
-CONFIG_FILE = "dagster.yaml"
+CONFIG_FILE, WORKSPACE_FILE = "dagster.yaml", "workspace.yaml"
 CONFIG = """\
 # Dagster's configuration for this home; made once, yours to change.
 storage:
@@ -18,6 +21,12 @@ storage:
     config: {}
 telemetry: {enabled: false}
 nux: {enabled: false}
+"""
+WORKSPACE = f"""\
+load_from:
+  - python_module:
+      module_name: {LOCATION}.definitions
+      location_name: {LOCATION}
 """
 
 
@@ -30,16 +39,17 @@ def dagster_home(settings: Settings) -> Path:
     if not given:
         return settings.dagster_home
     if not os.path.isabs(os.path.expanduser(given)):
-        raise SettingsInvalid(f"DAGSTER_HOME is {given!r}; give an absolute path, or unset it to use {settings.dagster_home}")
+        raise SettingsInvalid(f"DAGSTER_HOME is {given!r}; give an absolute path, or unset it")
     return Path(given).expanduser()
 
 
 def make_home(settings: Settings) -> Path:
-    """The home folder, with a configuration if it has none yet."""
+    """The home folder, with a configuration and a workspace if it has none yet."""
     home = dagster_home(settings)
     home.mkdir(parents=True, exist_ok=True)
-    if not (home / CONFIG_FILE).exists():
-        (home / CONFIG_FILE).write_text(CONFIG, "utf-8")
+    for name, text in ((CONFIG_FILE, CONFIG), (WORKSPACE_FILE, WORKSPACE)):
+        if not (home / name).exists():
+            (home / name).write_text(text, "utf-8")
     return home
 
 
@@ -49,6 +59,13 @@ def instance_for(settings: Settings) -> DagsterInstance:
     Errors: SettingsInvalid when DAGSTER_HOME is no absolute path.
     """
     home = make_home(settings)
-    # The storage finds its folder by this name where its configuration names none.
-    os.environ["DAGSTER_HOME"] = str(home)
-    return DagsterInstance.from_config(str(home), CONFIG_FILE)
+    return DagsterInstance.from_ref(InstanceRef.from_dir(str(home), overrides=_storage_here(home)))
+
+
+def _storage_here(home: Path) -> dict[str, object]:
+    """Names the home to a storage whose configuration leaves it to DAGSTER_HOME, which this process may not have."""
+    storage = (yaml.safe_load((home / CONFIG_FILE).read_text("utf-8")) or {}).get("storage", {})
+    custom = storage.get("custom", {})
+    if custom.get("class") != "HomeStorage" or (custom.get("config") or {}).get("base_dir"):
+        return {}
+    return {"storage": {"custom": {**custom, "config": {"base_dir": str(home)}}}}

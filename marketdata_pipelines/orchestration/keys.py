@@ -30,6 +30,16 @@ def job_name(feed: str, period: Period) -> str:
     return f"{feed}__{period}"
 
 
+def step_name(job: str) -> str:
+    """The op of a job's one step; Dagster wants it to differ from the job's name."""
+    return f"walk_{job}"
+
+
+def job_of_step(step: str) -> str:
+    """The job a step belongs to."""
+    return step.removeprefix("walk_")
+
+
 def asset_kinds(feed: Feed, asset: str) -> set[str]:
     """What the asset is stored as and comes from (Dagster shows at most three)."""
     if asset != raw_asset(feed):

@@ -69,7 +69,7 @@ def _sessions(feed: Feed, start: date, today: date) -> list[Session]:
 
 
 def _closed_days(sessions: list[Session]) -> list[str | datetime]:
-    """What to leave out between the first and the last session: weekdays that never trade as cron, others one by one."""
+    """What to leave out between the first and last session: weekdays that never trade as cron, others one by one."""
     if not sessions:
         return []
     open_days = {session.date for session in sessions}

@@ -49,9 +49,8 @@ class HomeStorage(DagsterSqliteStorage):
 
     @property
     def event_storage_data(self) -> ConfigurableClassData | None:
-        return ConfigurableClassData(
-            __name__, HomeEventLogStorage.__name__, yaml.dump({"base_dir": os.path.join(self.base_dir, "history", "runs")})
-        )
+        config = yaml.dump({"base_dir": os.path.join(self.base_dir, "history", "runs")})
+        return ConfigurableClassData(__name__, HomeEventLogStorage.__name__, config)
 
 
 class HomeEventLogStorage(SqliteEventLogStorage):
@@ -59,6 +58,7 @@ class HomeEventLogStorage(SqliteEventLogStorage):
 
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
         self._engines: OrderedDict[str, Engine] = OrderedDict()
+        self._known_tables: set[str] = set()
         super().__init__(base_dir, inst_data)
 
     @classmethod
@@ -68,6 +68,12 @@ class HomeEventLogStorage(SqliteEventLogStorage):
     @property
     def supports_partition_subset_in_asset_materialization_planned_events(self) -> bool:
         return True
+
+    def has_table(self, table_name: str) -> bool:
+        # Asked for every event; a table that is there stays there.
+        if table_name not in self._known_tables and super().has_table(table_name):
+            self._known_tables.add(table_name)
+        return table_name in self._known_tables
 
     def wipe(self) -> None:
         self._close()

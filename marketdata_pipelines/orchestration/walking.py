@@ -66,7 +66,7 @@ def walk_step(context: AssetExecutionContext, walk: Walk) -> StepEvents:
     progress = Progress(f"{walk.feed.name} by {walk.period}", len(keys), time.monotonic)
     blocked: dict[str, str] = {}
     for outcome in _outcomes(context, walk, lake, keys, wanted):
-        yield from outcome_events(outcome, assets, checks)
+        yield from outcome_events(outcome, assets, checks, context.instance)
         if outcome.blocked is not None:
             blocked[outcome.partition] = outcome.blocked
             context.log.warning(f"{walk.feed.name} {outcome.partition} is blocked: {outcome.blocked}")

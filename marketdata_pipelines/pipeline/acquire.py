@@ -66,11 +66,15 @@ def landed_files(feed: Feed, source_path: str | None) -> Iterator[SourceFile]:
     """The files below a feed's own path; none where the feed names no path or nothing is there yet."""
     if source_path is None:
         return
-    if "://" not in source_path and "*" not in source_path:
-        if not os.path.exists(source_path) or (os.path.isdir(source_path) and not any(os.scandir(source_path))):
-            return
+    is_plain = "://" not in source_path and "*" not in source_path
+    if is_plain and (not os.path.exists(source_path) or _is_empty_folder(source_path)):
+        return
     for path in list_files(source_path):
         yield file_source(feed, path)
+
+
+def _is_empty_folder(path: str) -> bool:
+    return os.path.isdir(path) and not any(os.scandir(path))
 
 
 def file_source(feed: Feed, path: str) -> SourceFile:

@@ -1,59 +1,121 @@
 """One partition's validated bars into aggregates of every timeframe, and 1d bars into coarser ones."""
 
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import date, timedelta
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
-from marketdata_pipelines.domain.aggregation import BarColumns, aggregate_groups, aggregate_widths
+from marketdata_pipelines.domain.aggregation import (
+    FIRST,
+    BarColumns,
+    aggregate_groups,
+    aggregate_widths,
+    bucket_columns,
+)
 from marketdata_pipelines.domain.bars import AGGREGATE_SCHEMA
 from marketdata_pipelines.domain.feeds import Feed
 from marketdata_pipelines.domain.frames import (
     aggregate_columns,
-    bar_columns,
     bucket_table,
+    coded_columns,
     int_values,
     label_days,
     placed_session_days,
+    symbol_codes,
 )
 from marketdata_pipelines.domain.intervals import DAY_US, INTRADAY, parse_interval, table_name
 from marketdata_pipelines.domain.labels import day_buckets
 from marketdata_pipelines.domain.session_grid import Ints, SessionGrid
+from marketdata_pipelines.errors import BarsNotSorted
+
+# Rows that fit the processor's caches with their columns; slices also go side by side on several cores.
+SLICE_ROWS = 1 << 18
 
 
-def aggregate_intraday(feed: Feed, grid: SessionGrid, bars: pa.Table, horizon_us: int) -> dict[str, pa.Table]:
-    """The intraday tables of a partition, by lake table name, all in one pass.
+@dataclass(frozen=True, slots=True)
+class PartitionAggregates:
+    """The intraday tables of a partition by lake table name, and its 1d bars (AGGREGATE_SCHEMA)."""
+
+    intraday: dict[str, pa.Table]
+    daily: pa.Table
+
+
+def aggregate_partition(feed: Feed, grid: SessionGrid, bars: pa.Table, horizon_us: int) -> PartitionAggregates:
+    """Combine a partition's validated bars into every timeframe up to a session, reading them once.
 
     Shape:   `bars` has BAR_SCHEMA; extended-hours bars are left out for `anchor: session`.
+    Labels:  1d bars are labelled at midnight UTC of the session date; of a feed of daily bars they are the bars
+             themselves with their sums.
     """
     names = [name for name in feed.timeframes if name in INTRADAY]
-    if not names:
-        return {}
-    columns, symbols = bar_columns(bars)
-    columns = _regular(columns, bars)
-    placement = grid.place(columns.ts)
-    widths = tuple(parse_interval(name).us for name in names)
-    made = aggregate_widths(columns, placement.anchor, placement.limit, placement.complete, widths)
-    tables = {}
-    for name, buckets in zip(names, made, strict=True):
-        days = placed_session_days(grid.place(buckets.ints[:, 5].copy()), grid.dates)
-        tables[table_name(name)] = bucket_table(buckets, symbols, days, horizon_us)
-    return tables
+    codes, symbols = symbol_codes(bars["symbol"])
+    if (codes[1:] < codes[:-1]).any():
+        raise BarsNotSorted("bars must increase by (symbol, ts); sort and deduplicate them")
+    slices = _symbol_slices(codes)
+    work = _SliceWork(feed, grid, symbols, horizon_us, names)
+    if len(slices) > 1:
+        with ThreadPoolExecutor(min(len(slices), os.cpu_count() or 1)) as pool:
+            made = list(pool.map(lambda part: work.aggregate(bars.slice(*part), codes[part[0] : sum(part)]), slices))
+    else:
+        made = [work.aggregate(bars, codes)]
+    intraday = {name: _joined([part.intraday[name] for part in made]) for name in made[0].intraday}
+    return PartitionAggregates(intraday, _joined([part.daily for part in made]))
 
 
-def aggregate_sessions(feed: Feed, grid: SessionGrid, bars: pa.Table, horizon_us: int) -> pa.Table:
-    """One bar a symbol and session (AGGREGATE_SCHEMA), labelled at midnight UTC of the session date.
+@dataclass(frozen=True, slots=True)
+class _SliceWork:
+    """Aggregates whole symbols: slices of a partition are independent of each other."""
 
-    For feeds of daily bars these are the bars themselves with their sums.
-    """
-    columns, symbols = bar_columns(bars)
-    columns = _regular(columns, bars)
-    if not len(columns) or not len(grid.dates):
-        return AGGREGATE_SCHEMA.empty_table()
-    session = grid.place(columns.ts).session
-    labels = grid.dates.astype(np.int64) * DAY_US
-    buckets = aggregate_groups(columns, session, labels, grid.completes)
-    return bucket_table(buckets, symbols, label_days(buckets), horizon_us)
+    feed: Feed
+    grid: SessionGrid
+    symbols: list[str]
+    horizon_us: int
+    names: list[str]
+
+    def aggregate(self, bars: pa.Table, codes: NDArray[np.int32]) -> PartitionAggregates:
+        columns = _regular(coded_columns(bars, codes), bars)
+        if not len(columns) or not len(self.grid.dates):
+            nothing = AGGREGATE_SCHEMA.empty_table()
+            return PartitionAggregates({table_name(name): nothing for name in self.names}, nothing)
+        placement = self.grid.place(columns.ts)
+        widths = tuple(parse_interval(name).us for name in self.names)
+        made = aggregate_widths(columns, placement.anchor, placement.limit, placement.complete, widths)
+        intraday = {}
+        for name, buckets in zip(self.names, made, strict=True):
+            days = placed_session_days(self.grid.place(buckets.ints[:, FIRST]), self.grid.dates)
+            intraday[table_name(name)] = bucket_table(buckets, self.symbols, days, self.horizon_us)
+        # A session is made of whole buckets of the coarsest intraday timeframe.
+        finer = bucket_columns(made[-1]) if made else columns
+        session = self.grid.place(finer.first).session
+        labels = self.grid.dates.astype(np.int64) * DAY_US
+        sessions = aggregate_groups(finer, session, labels, self.grid.completes)
+        return PartitionAggregates(
+            intraday, bucket_table(sessions, self.symbols, label_days(sessions), self.horizon_us)
+        )
+
+
+def _symbol_slices(codes: NDArray[np.int32]) -> list[tuple[int, int]]:
+    """(start, length) of runs of whole symbols of about SLICE_ROWS rows; one slice at least."""
+    slices, start = [], 0
+    while len(codes) - start > SLICE_ROWS * 3 // 2:
+        # The last symbol that begins within the slice's length ends it; a longer symbol is a slice of its own.
+        end = int(np.searchsorted(codes, codes[start + SLICE_ROWS], "left"))
+        if end <= start:
+            end = int(np.searchsorted(codes, codes[start], "right"))
+        slices.append((start, end - start))
+        start = end
+    return [*slices, (start, len(codes) - start)]
+
+
+def _joined(tables: list[pa.Table]) -> pa.Table:
+    """Tables of consecutive slices as one, with one symbol dictionary of the symbols that occur, in order."""
+    if len(tables) == 1:
+        return tables[0]
+    return pa.concat_tables(tables).unify_dictionaries().combine_chunks()
 
 
 def aggregate_days(feed: Feed, daily: pa.Table, timeframe: str, horizon_us: int) -> pa.Table:

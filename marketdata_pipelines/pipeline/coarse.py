@@ -16,7 +16,7 @@ from marketdata_pipelines.domain.labels import bucket_days
 from marketdata_pipelines.domain.partitions import Period, partition_key, partition_span, period_of
 from marketdata_pipelines.domain.session_grid import SessionGrid, feed_calendar
 from marketdata_pipelines.domain.sessions import Session
-from marketdata_pipelines.pipeline.aggregate import aggregate_days, aggregate_sessions, labelled_between
+from marketdata_pipelines.pipeline.aggregate import aggregate_days, aggregate_partition, labelled_between
 from marketdata_pipelines.stores.lake.lake import Lake
 
 DAILY_TABLE = table_name("1d")
@@ -76,9 +76,7 @@ class CoarseBars:
         stored = {item.partition for item in self._lake.catalog.stored(self.source_table, self._feed.name, start, end)}
         keys = sorted(stored | {key for key in fresh if start <= key <= end})
         horizons = self._lake.catalog.horizons(self._feed.name, start, end)
-        tables = [
-            fresh[key] if key in fresh else self._stored_daily(key, horizons.get(key, 0)) for key in keys
-        ]
+        tables = [fresh[key] if key in fresh else self._stored_daily(key, horizons.get(key, 0)) for key in keys]
         if not tables:
             return AGGREGATE_SCHEMA.empty_table(), 0
         whole = tables[0] if len(tables) == 1 else pa.concat_tables(tables)
@@ -92,7 +90,7 @@ class CoarseBars:
         table = self._lake.read(self.source_table, self._feed.name, key)
         if self.source_table == DAILY_TABLE:
             return table
-        return aggregate_sessions(self._feed, self.grid(key), table, horizon_us)
+        return aggregate_partition(self._feed, self.grid(key), table, horizon_us).daily
 
     def grid(self, key: str) -> SessionGrid:
         """The sessions around a base partition."""

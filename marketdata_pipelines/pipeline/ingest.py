@@ -206,7 +206,7 @@ def _fill(feed: Feed, source: SourceFile, known_at_us: int, staging: PartitionSt
         staging.add(_with_originals(chunk, mask), placer.days(ts, placement, grid))
     if not staging.partitions():
         raise SourceRejected(
-            f"{source.name} has no row whose time can be read; pin source.time_format and source.timezone in feeds.yaml",
+            f"{source.name} has no row whose time can be read; pin source.time_format and timezone in feeds.yaml",
             rule="unreadable_times",
         )
     return findings

@@ -7,7 +7,14 @@ import pyarrow as pa
 
 from marketdata_pipelines.domain.bars import BAR_SCHEMA, REJECTED_SCHEMA
 from marketdata_pipelines.domain.feeds import Feed
-from marketdata_pipelines.domain.frames import float_values, int_values, nullable, symbol_codes, symbol_column, timestamps
+from marketdata_pipelines.domain.frames import (
+    float_values,
+    int_values,
+    nullable,
+    symbol_codes,
+    symbol_column,
+    timestamps,
+)
 from marketdata_pipelines.domain.intervals import DAY_US
 from marketdata_pipelines.domain.rules import mask_to_rules, rule_bit
 from marketdata_pipelines.domain.session_grid import Ints, Placement, SessionGrid

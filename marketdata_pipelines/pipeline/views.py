@@ -3,6 +3,7 @@
 One thread, so that sums are taken in one order and the same input gives the same bytes.
 """
 
+from collections.abc import Sequence
 from functools import lru_cache
 from importlib.resources import files
 
@@ -11,8 +12,6 @@ import pyarrow as pa
 
 from marketdata_pipelines.domain import tables as t
 from marketdata_pipelines.domain.sessions import Session
-
-_FLOATS = ("sum", "mean", "median", "max", "std_ddof1")
 
 
 class ViewBuilder:
@@ -23,8 +22,10 @@ class ViewBuilder:
         self._connection = duckdb.connect(":memory:", config={"threads": 1})
         self._connection.execute("set TimeZone = 'UTC'")
 
-    def build(self, view: str, bars: pa.Table, daily: pa.Table, sessions: list[Session]) -> pa.Table:
-        """One view's rows. `bars` has BAR_SCHEMA, `daily` AGGREGATE_SCHEMA (1d bars), both of the partition."""
+    def build(
+        self, views: Sequence[str], bars: pa.Table, daily: pa.Table, sessions: Sequence[Session]
+    ) -> dict[str, pa.Table]:
+        """The rows of some views. `bars` has BAR_SCHEMA, `daily` AGGREGATE_SCHEMA (1d bars), both of the partition."""
         minutes = pa.table(
             {
                 "session_date": pa.array([session.date for session in sessions], pa.date32()),
@@ -35,11 +36,14 @@ class ViewBuilder:
         for name, table in inputs.items():
             self._connection.register(name, table)
         try:
-            parameters = {"zone": self._zone} if view == t.HOURLY_VOLUME else None
-            return self._connection.sql(_query(view), params=parameters).to_arrow_table()
+            return {view: self._rows(view) for view in views}
         finally:
             for name in inputs:
                 self._connection.unregister(name)
+
+    def _rows(self, view: str) -> pa.Table:
+        parameters = {"zone": self._zone} if view == t.HOURLY_VOLUME else None
+        return self._connection.sql(_query(view), params=parameters).to_arrow_table()
 
 
 @lru_cache(maxsize=16)

@@ -18,7 +18,7 @@ from marketdata_pipelines.domain.partitions import Period, partition_span, perio
 from marketdata_pipelines.domain.session_grid import SessionGrid, feed_calendar
 from marketdata_pipelines.domain.sessions import Session, open_calendar
 from marketdata_pipelines.errors import StoreError
-from marketdata_pipelines.pipeline.aggregate import aggregate_intraday, aggregate_sessions
+from marketdata_pipelines.pipeline.aggregate import aggregate_partition
 from marketdata_pipelines.pipeline.changes import coarse_inputs
 from marketdata_pipelines.pipeline.coarse import DAILY_TABLE, CoarseBars, is_shared
 from marketdata_pipelines.pipeline.gathering import Gathered
@@ -32,7 +32,15 @@ from marketdata_pipelines.stores.lake.parquet import read_file
 
 logger = logging.getLogger(__name__)
 _NEVER_US = 2**62
-_FROM_DAILY = {t.DAILY_BARS, t.DAILY_SUMMARY, t.SYMBOL_PERFORMANCE, t.TOP_VOLUME, t.WEEKLY_BARS, t.MONTHLY_BARS}
+_AGGREGATED = {
+    t.INTRADAY_BARS,
+    t.DAILY_BARS,
+    t.WEEKLY_BARS,
+    t.MONTHLY_BARS,
+    t.DAILY_SUMMARY,
+    t.SYMBOL_PERFORMANCE,
+    t.TOP_VOLUME,
+}
 
 
 def walk_partitions(
@@ -154,7 +162,9 @@ class PartitionWalker:
         if failed:
             if not parts:
                 # What was once derived here has lost its source (its file is refused now).
-                gathered.remove(name for item in self._sets.values() if item.period is self._period for name in item.tables)
+                gathered.remove(
+                    name for item in self._sets.values() if item.period is self._period for name in item.tables
+                )
             gathered.block("; ".join(f"{check.name}: {check.message}" for check in failed))
             return None
         if t.VALIDATED_BARS in wanted:
@@ -166,16 +176,16 @@ class PartitionWalker:
         inputs = self._versions.inputs([base.inputs])
         regular = base.bars.filter(base.bars["regular"])
         volume = pc.sum(regular["volume"]).as_py() if regular["volume"].null_count == 0 else None
-        if t.INTRADAY_BARS in wanted and t.INTRADAY_BARS in self._sets:
-            intraday = aggregate_intraday(self._feed, base.grid, base.bars, base.horizon_us)
-            gathered.add(t.INTRADAY_BARS, intraday, inputs, volume=volume, bars=regular.num_rows)
         daily = AGGREGATE_SCHEMA.empty_table()
-        if wanted & _FROM_DAILY:
-            daily = aggregate_sessions(self._feed, base.grid, base.bars, base.horizon_us)
+        if wanted & _AGGREGATED:
+            made = aggregate_partition(self._feed, base.grid, base.bars, base.horizon_us)
+            daily = made.daily
+            if t.INTRADAY_BARS in wanted and made.intraday:
+                gathered.add(t.INTRADAY_BARS, made.intraday, inputs, volume=volume, bars=regular.num_rows)
         self._derive_coarse(gathered, base, daily, wanted, inputs)
-        for view in t.VIEWS:
-            if view in wanted and view in self._sets:
-                gathered.add(view, {view: self._views.build(view, base.bars, daily, base.sessions)}, inputs)
+        views = [view for view in t.VIEWS if view in wanted and view in self._sets]
+        for view, table in self._views.build(views, base.bars, daily, base.sessions).items():
+            gathered.add(view, {view: table}, inputs)
 
     def _derive_coarse(
         self, gathered: Gathered, base: _Base, daily: pa.Table, wanted: frozenset[str], inputs: str
@@ -201,5 +211,3 @@ class PartitionWalker:
                     else:
                         gathered.add_neighbour(name, label_key, table, inputs)
             gathered.add(asset, own, inputs)
-
-

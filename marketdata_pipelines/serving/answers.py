@@ -115,9 +115,7 @@ class LakeReader:
             create_view(connection, source, self.lake.layout.root, stored)
             return connection.sql(query_text(f"select_{view}"), params=parameters).to_arrow_table()
 
-    def rejected(
-        self, feed: str, start: Moment = None, end: Moment = None, *, superseded: bool = False
-    ) -> pa.Table:
+    def rejected(self, feed: str, start: Moment = None, end: Moment = None, *, superseded: bool = False) -> pa.Table:
         """Rows kept out, with their place in the source, their rules and their text; then whole files.
 
         Shape:   file, line, row, symbol, ts, rules, original. `line` and `row` are null where a rule is about the
@@ -136,7 +134,9 @@ class LakeReader:
             rows = pa.concat_tables([rows, self._file_findings(feed)])
         return rows.sort_by([("file", "ascending"), ("row", "ascending")])
 
-    def gaps(self, feed: str, start: Moment = None, end: Moment = None, symbols: Sequence[str] | None = None) -> pa.Table:
+    def gaps(
+        self, feed: str, start: Moment = None, end: Moment = None, symbols: Sequence[str] | None = None
+    ) -> pa.Table:
         """Minutes, and whole sessions, without a bar between each symbol's first and last.
 
         Shape:   symbol, session_date, first_missing, last_missing, minutes, kind.
@@ -279,7 +279,11 @@ def _range_parameters(wanted: TimeRange) -> dict[str, object]:
 def _keys_between(first: str, last: str, period: Period) -> list[str]:
     from marketdata_pipelines.domain.partitions import partition_keys
 
-    return partition_keys(partition_span(first, period)[0], partition_span(last, period)[1], period) if first <= last else []
+    return (
+        partition_keys(partition_span(first, period)[0], partition_span(last, period)[1], period)
+        if first <= last
+        else []
+    )
 
 
 def _no_rejects() -> pa.Table:

@@ -33,7 +33,7 @@ def time_range(start: Moment, end: Moment) -> TimeRange:
     start_date, start_ts = _moment(start)
     end_date, end_ts = _moment(end)
     found = TimeRange(start_date, end_date, start_ts, end_ts)
-    if start_date and end_date and end_date < start_date or start_ts and end_ts and end_ts < start_ts:
+    if (start_date and end_date and end_date < start_date) or (start_ts and end_ts and end_ts < start_ts):
         raise SettingsInvalid(f"the range ends ({end}) before it starts ({start})")
     return found
 

@@ -148,7 +148,9 @@ def _feed(name: str, node: _Node) -> f.Feed:
         interval=interval,
         calendar=calendar,
         data=data,
-        asset_class=_optional(node, "asset_class", lambda n: n.choice(f.AssetClass), f.default_asset_class(calendar.name)),
+        asset_class=_optional(
+            node, "asset_class", lambda n: n.choice(f.AssetClass), f.default_asset_class(calendar.name)
+        ),
         anchor=_optional(node, "anchor", lambda n: n.choice(f.Anchor), f.default_anchor(calendar.name)),
         partition=_optional(node, "partition", lambda n: n.choice(f.PartitionBy), f.default_partition(interval)),
         extended_hours=_optional(node, "extended_hours", _hours, None),
@@ -279,7 +281,8 @@ def _read_each(node: _Node, convert: Callable[[str], _T]) -> list[_T]:
 
 def _trade_filter(node: _Node) -> f.TradeFilter:
     node.check_keys(_FILTER_KEYS)
-    return f.TradeFilter(*(_optional(node, key, _Node.texts, ()) for key in _FILTER_KEYS))
+    listed = {key: found.texts() for key in _FILTER_KEYS if (found := node.get(key)) is not None}
+    return f.TradeFilter(**listed)
 
 
 def _time(text: str) -> time:

@@ -1,6 +1,7 @@
 """The packaged sample of real daily bars."""
 
-import importlib
+import importlib.util
+import sys
 from datetime import date
 
 import numpy as np
@@ -109,7 +110,7 @@ def test_files_hold_the_packaged_lines_of_one_symbol_each() -> None:
 
 
 def test_a_missing_package_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "bokeh_sampledata", None)
+    monkeypatch.setitem(sys.modules, "bokeh_sampledata", None)
 
     with pytest.raises(SourceUnavailable, match=r"marketdata-pipelines\[demo\].*uv sync --extra demo"):
         list(read_sample(sample_feed()))

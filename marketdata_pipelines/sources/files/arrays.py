@@ -1,27 +1,17 @@
 """Arrow arrays as this folder passes them: the type's name for annotations, and crossing to numpy."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute
+import pyarrow.compute as pc
 
-if TYPE_CHECKING:
-    Column = pa.Array[Any]
-    Chunked = pa.ChunkedArray[Any]
-else:
-    # Generic for the type checker only.
-    Column, Chunked = pa.Array, pa.ChunkedArray
-
-# The stubs of the compute functions refuse most of what they take.
-pc: Any = pyarrow.compute
+Column: TypeAlias = pa.Array
 
 
-def one_array(column: Chunked) -> Column:
+def one_array(column: pa.ChunkedArray) -> Column:
     """A column's chunks as one array."""
-    if column.num_chunks == 1:
-        return column.chunk(0)
-    combined: Any = column.combine_chunks()
+    combined = column.combine_chunks()
     found: Column = combined.combine_chunks() if isinstance(combined, pa.ChunkedArray) else combined
     return found
 

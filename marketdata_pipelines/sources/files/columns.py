@@ -104,7 +104,11 @@ def recognise_columns(
         _add(fields, field, free, keys, samples)
     named = NamedColumns(fields, _zone_hint(fields.get("ts", "")))
     if named.kind is None:
-        _add_trade(fields, free, keys)
+        # A lone `c` or `last` beside a price is no bar's close.
+        trade = {field: source for field, source in fields.items() if field not in BAR_FIELDS or field in pinned}
+        _add_trade(trade, free, keys)
+        if NamedColumns(trade, None).kind is not None:
+            fields = trade
     return NamedColumns(fields, named.zone)
 
 

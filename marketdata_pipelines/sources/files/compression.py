@@ -118,7 +118,7 @@ def open_raw(path: str) -> BinaryIO:
     try:
         if not is_url(path):
             return open(os.path.expanduser(path), "rb")
-        import fsspec  # type: ignore[import-untyped]
+        import fsspec
 
         opened: BinaryIO = fsspec.open(path, "rb").open()
         return opened

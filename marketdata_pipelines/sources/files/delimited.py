@@ -3,22 +3,24 @@
 Regular lines are parsed at once; the others one by one, and merged back in file order.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from marketdata_pipelines.domain.feeds import DataKind
 from marketdata_pipelines.domain.rules import rule_bit
 from marketdata_pipelines.errors import SourceRejected
-from marketdata_pipelines.sources.files.arrays import Column, pc, take_rows
+from marketdata_pipelines.sources.files.arrays import Column, take_rows
 from marketdata_pipelines.sources.files.arrowcsv import CsvColumns, choose_types, fit_text, parse_csv
 from marketdata_pipelines.sources.files.cells import Cells, CellStream
 from marketdata_pipelines.sources.files.compression import open_stream
 from marketdata_pipelines.sources.files.dialect import HEAD_LINES, WHITESPACE, TextLayout, lay_out, split_fields
 from marketdata_pipelines.sources.files.encoding import UTF8, Utf8Stream
-from marketdata_pipelines.sources.files.lines import LineBlock, read_blocks
+from marketdata_pipelines.sources.files.lines import LineBlock, read_blocks, split_lines
 from marketdata_pipelines.sources.files.oddlines import OddLine, read_odd_line, recognise_line
 from marketdata_pipelines.sources.files.plans import FilePlan
 from marketdata_pipelines.sources.files.regularity import regular_lines
@@ -96,10 +98,10 @@ def _without_head(block: LineBlock, skip: int) -> LineBlock:
 def _read_block(block: LineBlock, shape: _Shape, plan: FilePlan, first_row: int) -> Iterator[Cells]:
     if not len(block.starts):
         return
+    source = block
     if shape.delimiter == WHITESPACE:
-        regular = np.zeros(len(block.starts), bool)
-    else:
-        regular = regular_lines(block, shape.delimiter, shape.layout.width, transcoded=shape.transcoded)
+        block = _single_blanks(block)
+    regular = regular_lines(block, shape.delimiter, shape.layout.width, transcoded=shape.transcoded)
     columns, odd = _parse(block, shape, plan, regular)
     if columns is None:
         # Arrow saw other rows than we did: trust the slow path.
@@ -123,8 +125,16 @@ def _read_block(block: LineBlock, shape: _Shape, plan: FilePlan, first_row: int)
         rows=np.arange(first_row, first_row + len(indices)),
         lines=indices + block.first_line,
         rules=rules,
-        texts=lambda places: block.texts(indices[places]),
+        texts=lambda places: source.texts(indices[places]),
     )
+
+
+def _single_blanks(block: LineBlock) -> LineBlock:
+    """The same lines with one blank between fields, where files are aligned with several."""
+    lines = re.sub(
+        rb"(?m)^ | $", b"", re.sub(rb"[ \t\f\v]+", b" ", block.data.replace(b"\r\n", b"\n").replace(b"\r", b"\n"))
+    )
+    return split_lines(lines, block.first_line)
 
 
 def _parse(

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from marketdata_pipelines.errors import SettingsInvalid
 from marketdata_pipelines.sources.files import columns, numbers, times
 
 WHITESPACE = " "
@@ -34,6 +35,29 @@ class TextLayout:
     def sources(self) -> tuple[str, ...]:
         """What the columns are called: header names, or 1-based positions."""
         return self.names if self.names is not None else tuple(str(index + 1) for index in range(self.width))
+
+
+def check_delimiter(delimiter: str) -> str:
+    """A pinned separator as one character; `tab` and `\\t` name the tab.
+
+    Errors: SettingsInvalid when it is none.
+    """
+    named = {"tab": "\t", "\\t": "\t", "space": WHITESPACE}.get(delimiter, delimiter)
+    if len(named) != 1 or not named.isascii() or named in '"\r\n\0':
+        raise SettingsInvalid(
+            f"delimiter {delimiter!r} cannot separate fields; give one character like ',' ';' or '\\t'"
+        )
+    return named
+
+
+def check_decimal(decimal: str) -> str:
+    """A pinned decimal sign.
+
+    Errors: SettingsInvalid when it is neither point nor comma.
+    """
+    if decimal not in (".", ","):
+        raise SettingsInvalid(f"decimal {decimal!r} is no decimal sign; give '.' or ','")
+    return decimal
 
 
 def split_fields(line: str, delimiter: str) -> list[str] | None:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from marketdata_pipelines.sources.files.arrays import Column, pc
+from marketdata_pipelines.sources.files.arrays import Column
 
 PER_SECOND = {"epoch_s": 1, "epoch_ms": 10**3, "epoch_us": 10**6, "epoch_ns": 10**9}
 _SMALLEST_SECONDS = 10**8

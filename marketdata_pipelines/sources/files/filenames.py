@@ -14,6 +14,22 @@ _WORDS = frozenset(
         *("CSV", "JSON", "FILE", "INPUT", "OUTPUT", "RESULTS", "SHEET", "RAW", "NEW", "OLD", "TMP", "TEMP", "CLEAN"),
     )
 )
+_VENUES = frozenset(
+    (
+        "BINANCE",
+        "BITFINEX",
+        "BITSTAMP",
+        "BYBIT",
+        "COINBASE",
+        "GEMINI",
+        "KRAKEN",
+        "OKX",
+        "FXCM",
+        "OANDA",
+        "NASDAQ",
+        "NYSE",
+    )
+)
 _TICKER = re.compile(r"^[A-Z0-9^$][A-Z0-9^=\-]{0,14}$")
 _PAIR = re.compile(r"^[A-Za-z]{4,12}(?:USDT|USDC|USD|EUR|GBP|JPY|BTC)$")
 
@@ -37,7 +53,10 @@ def symbol_from_name(path: str) -> str | None:
     name = _base_name(path)
     tokens = re.split(r"[_ .]", name)
     # HistData names its files DAT_ASCII_EURUSD_M1_201202.
-    token = tokens[2] if tokens[0] == "DAT" and len(tokens) > 3 else tokens[0]
+    at = 2 if tokens[0] == "DAT" and len(tokens) > 3 else 0
+    # Exports of one venue put it first: BINANCE_BTCUSDT, 60.csv
+    at += tokens[0].upper() in _VENUES and len(tokens) > 2
+    token = tokens[at].strip(",")
     # An interval, a date or a kind may follow behind a dash: BTCUSDT-1m-2024-01, SPY-2013-10-04.
     token = re.split(r"-(?=[0-9]+(?:s|m|h|d|w|mo)(?:-|$)|[0-9]{4}(?:-|$)|[0-9]{8}|[a-z])", token)[0]
     only = len([part for part in re.split(r"[_ ]", name.split(".")[0]) if part]) == 1

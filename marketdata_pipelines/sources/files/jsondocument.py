@@ -18,7 +18,7 @@ from marketdata_pipelines.sources.files.encoding import Utf8Stream
 from marketdata_pipelines.sources.files.filenames import is_ticker
 from marketdata_pipelines.sources.files.plans import FilePlan
 from marketdata_pipelines.sources.files.samples import SAMPLE_ROWS, Sample
-from marketdata_pipelines.sources.files.values import value_column, value_text
+from marketdata_pipelines.sources.files.values import sound_text, value_column, value_text
 
 _ROWS_PER_CHUNK = 200_000
 _SYMBOL_KEYS = ("symbol", "ticker", "2. symbol", "pair", "product_id", "code", "instrument")
@@ -89,6 +89,9 @@ def load_document(path: str, encoding: str) -> Records:
             f"{path} is JSON that is cut off or damaged ({error}); fetch it again", rule="container_damaged"
         ) from error
     found = _find_rows(document, None, 0)
+    if found is not None:
+        values = {key: column for key, column in found.values.items() if sound_text(key) == key}
+        found = Records(values, found.named, found.symbol and sound_text(found.symbol))
     if found is None:
         if document in ([], {}):
             raise SourceRejected(f"{path} holds no records; nothing to ingest", rule="no_rows")
@@ -166,8 +169,7 @@ def _from_chart(node: Mapping[str, Any], symbol: str | None) -> Records | None:
 def _from_parts(node: Mapping[str, Any], symbol: str | None, depth: int) -> Records | None:
     """Records keyed by time or by symbol, or the largest part that holds rows."""
     inner = {key: value for key, value in node.items() if isinstance(value, dict)}
-    first = next(iter(inner.values()), {})
-    if inner and columns.is_header([*first, "time"]) and not any(isinstance(v, dict | list) for v in first.values()):
+    if any(_is_row(value) for value in inner.values()) or (len(inner) > 2 and columns.is_header(list(inner))):
         keys = dict.fromkeys(key for row in inner.values() for key in row)
         if columns.is_header(list(inner)):
             return _from_columns({key: list(value.values()) for key, value in inner.items()}, symbol)
@@ -180,6 +182,12 @@ def _from_parts(node: Mapping[str, Any], symbol: str | None, depth: int) -> Reco
     ):
         return _by_symbol(parts)
     return max(parts.values(), key=len) if parts else None
+
+
+def _is_row(value: Mapping[str, Any]) -> bool:
+    """Whether a record keyed by its time is a bar or a trade."""
+    plain = [key for key, cell in value.items() if not isinstance(cell, dict | list)]
+    return columns.recognise_columns(plain, {}, {}).kind is not None
 
 
 def _is_only(parts: Mapping[str, Records]) -> bool:

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.json
 
 from marketdata_pipelines.domain.rules import rule_bit
+from marketdata_pipelines.errors import SourceRejected
 from marketdata_pipelines.sources.files.arrays import Column, one_array
 from marketdata_pipelines.sources.files.cells import Cells, CellStream
 from marketdata_pipelines.sources.files.compression import open_stream
@@ -22,7 +23,7 @@ from marketdata_pipelines.sources.files.lines import LONGEST_LINE, LineBlock, re
 from marketdata_pipelines.sources.files.plans import FilePlan
 from marketdata_pipelines.sources.files.regularity import is_valid_text
 from marketdata_pipelines.sources.files.samples import SAMPLE_ROWS, Sample
-from marketdata_pipelines.sources.files.values import value_column, value_text
+from marketdata_pipelines.sources.files.values import join_columns, sound_text, value_column, value_text
 
 _FEWEST_LINES = 256
 _OPEN, _CLOSE = ord("{"), ord("}")
@@ -30,15 +31,18 @@ _OPEN, _CLOSE = ord("{"), ord("}")
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
-    """Lines [start, stop) of a block; `columns` by key where Arrow read them, None where they are to be read singly."""
+    """Some lines of a block, by index, with the rules they break; `columns` by key, None where still to be read."""
 
-    start: int
-    stop: int
+    indices: np.ndarray
+    rules: np.ndarray
     columns: Mapping[str, Column] | None
 
 
-def sample_lines(text: bytes, *, complete: bool) -> Sample:
-    """The first records of a JSON lines file."""
+def sample_lines(path: str, text: bytes, *, complete: bool) -> Sample:
+    """The first records of a JSON lines file.
+
+    Errors: SourceRejected(unknown_format) when there is none.
+    """
     block = split_lines(text)
     count = len(block.starts) if complete else max(len(block.starts) - 1, 1)
     records: list[dict[str, Any]] = []
@@ -48,7 +52,12 @@ def sample_lines(text: bytes, *, complete: bool) -> Sample:
         record = _record(block.line(index))
         if isinstance(record, dict) and record:
             records.append(record)
-    keys = tuple(dict.fromkeys(key for record in records for key in record))
+    if not records:
+        raise SourceRejected(
+            f"{path} is read as JSON lines but none of its lines is an object; fetch it again, or mend `format`",
+            rule="unknown_format",
+        )
+    keys = tuple(dict.fromkeys(key for record in records for key in record if sound_text(key) == key))
     return Sample(keys, True, {key: [value_text(record.get(key)) or "" for record in records] for key in keys})
 
 
@@ -63,10 +72,13 @@ def read_lines(plan: FilePlan, chunk_bytes: int) -> CellStream:
         for block in read_blocks(Utf8Stream(stream, plan.encoding), chunk_bytes):
             sound = _sound_lines(block, transcoded=transcoded)
             schema = _schema(block, sound, keys)
-            for piece in _merged(_pieces(block, sound, schema, 0, len(block.starts))):
-                cells = _piece_cells(block, piece, plan, keys, row, transcoded=transcoded)
-                row += len(cells)
-                yield cells
+            pieces = [
+                piece if piece.columns is not None else _read_singly(block, piece, keys, transcoded=transcoded)
+                for piece in _pieces(block, sound, schema, 0, len(block.starts))
+            ]
+            cells = _block_cells(block, pieces, plan, keys, row)
+            row += len(cells)
+            yield cells
 
 
 def _sound_lines(block: LineBlock, *, transcoded: bool) -> np.ndarray:
@@ -112,32 +124,14 @@ def _pieces(block: LineBlock, sound: np.ndarray, schema: pa.Schema | None, start
     if schema is not None and sound[start:stop].all():
         columns = _parse(block, schema, start, stop)
         if columns is not None:
-            yield _Piece(start, stop, columns)
+            yield _Piece(np.arange(start, stop), np.zeros(stop - start, np.int64), columns)
             return
     if stop - start <= _FEWEST_LINES or schema is None:
-        yield _Piece(start, stop, None)
+        yield _Piece(np.arange(start, stop), np.zeros(stop - start, np.int64), None)
         return
     middle = (start + stop) // 2
     yield from _pieces(block, sound, schema, start, middle)
     yield from _pieces(block, sound, schema, middle, stop)
-
-
-def _merged(pieces: Iterator[_Piece]) -> Iterator[_Piece]:
-    """Neighbouring pieces that are read singly, as one."""
-    held: _Piece | None = None
-    for piece in pieces:
-        if piece.columns is None and held is not None:
-            held = _Piece(held.start, piece.stop, None)
-            continue
-        if piece.columns is None:
-            held = piece
-            continue
-        if held is not None:
-            yield held
-            held = None
-        yield piece
-    if held is not None:
-        yield held
 
 
 def _parse(block: LineBlock, schema: pa.Schema, start: int, stop: int) -> Mapping[str, Column] | None:
@@ -157,25 +151,24 @@ def _parse(block: LineBlock, schema: pa.Schema, start: int, stop: int) -> Mappin
     return {name: one_array(table[name]) for name in schema.names}
 
 
-def _piece_cells(
-    block: LineBlock, piece: _Piece, plan: FilePlan, keys: Sequence[str], row: int, *, transcoded: bool
-) -> Cells:
-    indices = np.arange(piece.start, piece.stop)
-    rules = np.zeros(len(indices), np.int64)
-    columns = piece.columns
-    if columns is None:
-        records = [_read_line(block.line(int(index)), transcoded=transcoded) for index in indices]
-        kept = np.array([record is not None for record in records], bool)
-        found = [record for record in records if record is not None]
-        indices, rules = indices[kept], np.array([rule for _, rule in found], np.int64)
-        columns = {key: value_column([record.get(key) for record, _ in found]) for key in keys}
+def _read_singly(block: LineBlock, piece: _Piece, keys: Sequence[str], *, transcoded: bool) -> _Piece:
+    records = [_read_line(block.line(int(index)), transcoded=transcoded) for index in piece.indices]
+    kept = np.array([record is not None for record in records], bool)
+    found = [record for record in records if record is not None]
+    columns = {key: value_column([record.get(key) for record, _ in found]) for key in keys}
+    return _Piece(piece.indices[kept], np.array([rule for _, rule in found], np.int64), columns)
+
+
+def _block_cells(block: LineBlock, pieces: Sequence[_Piece], plan: FilePlan, keys: Sequence[str], row: int) -> Cells:
+    indices = np.concatenate([piece.indices for piece in pieces])
+    columns = {key: join_columns([piece.columns[key] for piece in pieces if piece.columns is not None]) for key in keys}
     sources = plan.sources
     return Cells(
         columns={field: columns[source] for field, source in sources.items() if field != "ts"},
         times=tuple(columns[part] for part in sources["ts"].split("+")),
         rows=np.arange(row, row + len(indices)),
         lines=indices + block.first_line,
-        rules=rules,
+        rules=np.concatenate([piece.rules for piece in pieces]),
         texts=lambda places: block.texts(indices[places]),
     )
 

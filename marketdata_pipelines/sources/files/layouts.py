@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from marketdata_pipelines.sources.files.arrays import Column, pc
+from marketdata_pipelines.sources.files.arrays import Column
 
 _ZONE = r"(?: ?(?P<Z>Z|z|UTC|GMT)?(?P<z>[+-]00(?::?00)?)?)"
 _ISO = re.compile(
@@ -64,6 +65,12 @@ def layout_pattern(time_format: str) -> re.Pattern[str]:
     if time_format == "iso":
         return _ISO
     return re.compile("^" + _expression(time_format) + _ZONE + "$")
+
+
+def unknown_tokens(time_format: str) -> list[str]:
+    """The parts of a strptime format that cannot be read; none of them for `iso`."""
+    found = re.findall(r"%.|%$", time_format)
+    return [part for part in found if part[1:] not in _TOKENS and part not in ("%z", "%Z")]
 
 
 @lru_cache(maxsize=64)

@@ -71,7 +71,7 @@ def _walk(folder: str) -> list[str]:
 
 
 def _list_url(path: str) -> list[str]:
-    import fsspec  # type: ignore[import-untyped]
+    import fsspec
 
     try:
         filesystem, inner = fsspec.core.url_to_fs(path)

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from marketdata_pipelines.sources.files.arrays import Column, is_null, pc, to_flags
+from marketdata_pipelines.sources.files.arrays import Column, is_null, to_flags
 
 NULL_TEXTS = (
     *("", "null", "NULL", "Null", "none", "None", "NONE", "nil", "n/a", "N/A", "na", "NA", "#N/A", "#NA", "\\N"),
@@ -60,7 +61,8 @@ def as_text(column: Column) -> Column:
     if pa.types.is_string(column.type):
         return column
     if pa.types.is_list(column.type):
-        return pc.binary_join(column, ";")
+        joined: Column = pc.binary_join(column, ";")
+        return joined
     try:
         return column.cast(pa.string())
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):

@@ -3,8 +3,6 @@
 Each format's sample comes from its own module; here the samples become plans.
 """
 
-from collections.abc import Mapping
-
 from marketdata_pipelines.domain.feeds import AssetClass, Feed
 from marketdata_pipelines.errors import SettingsInvalid, SourceRejected
 from marketdata_pipelines.sources.files import filenames, recognised, sampling
@@ -51,19 +49,16 @@ def plan_file(path: str, feed: Feed) -> FilePlan:
         label=feed.source.label,
         symbol=symbol,
         integer_volume=feed.asset_class in _WHOLE_UNITS and recognised.is_integer_volume(fields, sample),
-        guessed=_guessed(container, columns_guessed, time_plan, symbol_guessed, fields),
+        guessed=_guessed(container, columns_guessed, time_plan, symbol_guessed),
         findings=tuple(Finding(rule, f"{path}: {text}") for rule, text in findings),
     )
 
 
-def _guessed(
-    container: Container, columns_guessed: bool, times: TimePlan, symbol_guessed: bool, fields: Mapping[str, str]
-) -> tuple[str, ...]:
+def _guessed(container: Container, columns_guessed: bool, times: TimePlan, symbol_guessed: bool) -> tuple[str, ...]:
     found = list(container.guessed)
     found += ["columns"] if columns_guessed else []
     found += times.guessed
     found += ["symbol"] if symbol_guessed else []
-    found += ["integer_volume"] if "volume" in fields else []
     return tuple(dict.fromkeys(found))
 
 
@@ -88,7 +83,7 @@ def _symbol(path: str, feed: Feed, fields: dict[str, str], sample: Sample) -> tu
     if "symbol" in fields or sample.has_symbols:
         return None, False
     guess = sample.symbol or filenames.symbol_from_name(path)
-    if guess is None:
+    if guess is None or (source.symbols and guess not in source.symbols):
         raise SourceRejected(
             f"{path} has no symbol column (it has {', '.join(sample.sources)}) and its name tells none; set "
             "`symbol: NAME` or `symbol_from_name: '^([A-Z]+)_'` under `source` in feeds.yaml",

@@ -20,6 +20,8 @@ _ORDERS = (
     *((0, 1, 2, 3), (2, 1, 0, 3), (3, 1, 0, 2), (0, 3, 2, 1), (0, 2, 3, 1)),
     *(order for order in permutations(range(4)) if order[0] < order[3]),
 )
+# Binance's klines: open time, prices, volume, close time, quote volume, trades, taker volumes, unused.
+_KLINES = {"ts": "1", "open": "2", "high": "3", "low": "4", "close": "5", "volume": "6", "trade_count": "9"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,8 @@ def guess_positions(samples: Sequence[Sequence[str]], decimal: str) -> Mapping[s
     if not typed.times:
         return None
     first = typed.times[0]
+    if len(samples) == 12 and typed.times[:2] == [0, 6] and 8 in typed.numbers:
+        return dict(_KLINES)
     fields = {"ts": str(first + 1)}
     if first + 1 in typed.clocks and not any(times.has_date(cell) for cell in samples[first][:50]):
         fields["ts"] = f"{first + 1}+{first + 2}"
@@ -49,15 +53,12 @@ def guess_positions(samples: Sequence[Sequence[str]], decimal: str) -> Mapping[s
     values = {index: parse_numbers(pa.array(samples[index], pa.string()), decimal).values for index in typed.numbers}
     window = _price_window(typed.numbers, values)
     if window is None:
-        return _trade_positions(fields, typed)
+        return _trade_positions(fields, typed, values)
     for field, index in zip(("open", "high", "low", "close"), window, strict=True):
         fields[field] = str(index + 1)
     after = [index for index in typed.numbers if index > max(window)]
     if after:
         fields["volume"] = str(after[0] + 1)
-    # Klines of 12 columns: open time, prices, volume, close time, quote volume, trades, taker volumes, unused.
-    if len(samples) == 12 and first == 0 and 6 in typed.times and 8 in typed.numbers:
-        fields["trade_count"] = "9"
     return fields
 
 
@@ -106,7 +107,7 @@ def _price_window(numbers: list[int], values: Mapping[int, np.ndarray]) -> tuple
         if not complete.shape[1]:
             continue
         top, bottom = complete.max(axis=0), complete.min(axis=0)
-        # Four prices of one bar are of one size: a volume among them is not.
+        # Four prices of one bar are of one size: a row's number or a volume among them is not.
         if np.median(bottom) <= 0.2 * np.median(top):
             continue
         for opening, high, low, closing in _ORDERS:
@@ -116,8 +117,18 @@ def _price_window(numbers: list[int], values: Mapping[int, np.ndarray]) -> tuple
     return None
 
 
-def _trade_positions(fields: dict[str, str], typed: _Typed) -> Mapping[str, str] | None:
-    after = [index for index in typed.numbers if index > typed.times[0]] or typed.numbers
+def _is_counter(values: np.ndarray) -> bool:
+    """Whole numbers that only grow are trade ids."""
+    return len(values) > 2 and bool((values == np.floor(values)).all()) and bool((np.diff(values) > 0).all())
+
+
+def _trade_positions(
+    fields: dict[str, str], typed: _Typed, values: Mapping[int, np.ndarray]
+) -> Mapping[str, str] | None:
+    numbers = [index for index in typed.numbers if not _is_counter(values[index])]
+    after = [index for index in numbers if index > typed.times[0]]
+    if len(after) < 2:
+        after = numbers
     if not 2 <= len(after) <= 4:
         return None
     return {**fields, "price": str(after[0] + 1), "size": str(after[1] + 1)}

@@ -14,6 +14,8 @@ from marketdata_pipelines.domain.bars import PRICES
 from marketdata_pipelines.domain.feeds import DataKind, Feed
 from marketdata_pipelines.errors import SettingsInvalid, SourceRejected
 from marketdata_pipelines.sources.files import columns, times
+from marketdata_pipelines.sources.files.epochs import PER_SECOND
+from marketdata_pipelines.sources.files.layouts import unknown_tokens
 from marketdata_pipelines.sources.files.numbers import NULL_TEXTS, parse_numbers
 from marketdata_pipelines.sources.files.positions import guess_positions
 from marketdata_pipelines.sources.files.samples import Container, Sample, TimeType
@@ -96,6 +98,7 @@ def recognise_times(
         guessed.append("time_format")
     elif time_format.startswith("epoch_"):
         aware = True
+    _check_format(feed, time_format)
     if feed.source.timezone is not None:
         open_zone(feed.source.timezone)
         return TimePlan(time_format, feed.source.timezone, False, tuple(guessed))
@@ -103,6 +106,15 @@ def recognise_times(
     if aware or dates_only:
         return TimePlan(time_format, None, False, tuple(guessed))
     return TimePlan(time_format, header_zone or "UTC", header_zone is None, (*guessed, "timezone"))
+
+
+def _check_format(feed: Feed, time_format: str) -> None:
+    known = time_format in (times.ISO, *PER_SECOND) or ("%" in time_format and not unknown_tokens(time_format))
+    if not known:
+        raise SettingsInvalid(
+            f"{feed.name}: time_format {time_format!r} cannot be read; give iso, {', '.join(PER_SECOND)} "
+            "or a strptime format of %Y %y %m %b %d %H %I %M %S %f %p %z"
+        )
 
 
 def refuse_swapped(path: str, fields: Mapping[str, str], sample: Sample, decimal: str) -> None:

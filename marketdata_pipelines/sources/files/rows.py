@@ -158,7 +158,7 @@ class RowReader:
         bits = np.array([rule_bit(broken_rules[text]) if text in broken_rules else 0 for text in texts], np.int64)
         missing = rule_bit("symbol_missing")
         names = [
-            None if bit == missing else text[:_LONGEST_KEPT_SYMBOL]
+            None if bit == missing else self._judge.name(text)[:_LONGEST_KEPT_SYMBOL]
             for text, bit in zip(texts, bits.tolist(), strict=True)
         ]
         return _Codes(codes, names, bits)

@@ -8,7 +8,13 @@ from marketdata_pipelines.errors import SourceRejected
 from marketdata_pipelines.sources.files import formats
 from marketdata_pipelines.sources.files.compression import ByteStream, named_compression, open_stream
 from marketdata_pipelines.sources.files.delimited import head_lines
-from marketdata_pipelines.sources.files.dialect import guess_delimiter, lay_out, split_fields
+from marketdata_pipelines.sources.files.dialect import (
+    check_decimal,
+    check_delimiter,
+    guess_delimiter,
+    lay_out,
+    split_fields,
+)
 from marketdata_pipelines.sources.files.encoding import UTF8, Utf8Stream, canonical_encoding, detect_encoding
 from marketdata_pipelines.sources.files.lines import LONGEST_LINE, LineBlock, split_lines
 from marketdata_pipelines.sources.files.samples import SAMPLE_ROWS, Container, Sample
@@ -83,7 +89,7 @@ def _sample_text(
     if found == formats.JSON_LINES:
         from marketdata_pipelines.sources.files.jsonlines import sample_lines
 
-        return container, sample_lines(text, complete=complete)
+        return container, sample_lines(container.path, text, complete=complete)
     from marketdata_pipelines.sources.files.jsondocument import sample_document
 
     return container, sample_document(container.path, encoding)
@@ -106,7 +112,7 @@ def _sample_delimited(
     if not complete and len(block.starts) > 1:
         block = LineBlock(block.data, block.starts[:-1], block.ends[:-1], 1)
     head = head_lines(block)
-    delimiter = spec.delimiter or guess_delimiter(head)
+    delimiter = check_delimiter(spec.delimiter) if spec.delimiter else guess_delimiter(head)
     if delimiter is None:
         raise SourceRejected(
             f"{container.path}: its lines ({head[0][:60]!r} …) have no separator that makes columns of them; "
@@ -115,9 +121,15 @@ def _sample_delimited(
         )
     layout = lay_out(head, delimiter, spec.header)
     rows = _rows(block, layout.skip, delimiter, layout.width)
+    if not rows and any(line.strip() for line in head[layout.skip :]):
+        raise SourceRejected(
+            f"{container.path}: none of its rows has the {layout.width} fields of its header "
+            f"({', '.join(layout.header_cells)}); mend the file, or pin `delimiter` in feeds.yaml",
+            rule="missing_column",
+        )
     sources = layout.sources
     cells = {source: [row[index] for row in rows] for index, source in reversed(list(enumerate(sources)))}
-    decimal = spec.decimal or _guess_decimal(rows)
+    decimal = check_decimal(spec.decimal) if spec.decimal else _guess_decimal(rows)
     guessed = [
         name
         for name, value in (("delimiter", spec.delimiter), ("header", spec.header), ("decimal", spec.decimal))

@@ -12,6 +12,7 @@ from marketdata_pipelines.domain.feeds import AssetClass
 
 _MISSING = frozenset(("", "NULL", "null", "None", "nan", "NaN", "\\N", "#N/A", "N/A", "<NA>"))
 _BLANKS = " \t\r\n\v\f\u00a0"
+_PADDING = " "
 _ALLOWED = re.compile(r"^[A-Za-z0-9._\-/:^$=&+!# ]+$")
 _DEVICES = re.compile(r"^(?:CON|PRN|AUX|NUL|COM[0-9]|LPT[0-9])(?:\.|$)", re.IGNORECASE)
 _ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}")
@@ -39,16 +40,26 @@ class SymbolJudge:
         self._asset_class = asset_class
         self._case = LetterCase.MIXED
         self._forms: dict[str, str] = {}
+        self._padded = False
 
     def learn(self, symbols: Iterable[str]) -> None:
-        """Take the letter case and the usual form of each symbol from a file's first rows."""
-        counts = Counter(symbol for symbol in symbols if _shape_rule(symbol, self._asset_class) is None)
+        """Take the letter case, the padding and the usual form of each symbol from a file's first rows."""
+        present = [symbol for symbol in symbols if symbol.strip(_BLANKS)]
+        padded = sum(1 for symbol in present if symbol.strip(_PADDING) != symbol)
+        self._padded = bool(present) and padded >= _MAJORITY * len(present)
+        names = (self.name(symbol) for symbol in present)
+        counts = Counter(symbol for symbol in names if _shape_rule(symbol, self._asset_class) is None)
         self._case = _usual_case(counts)
         for symbol, _ in counts.most_common():
             self._forms.setdefault(symbol.casefold(), symbol)
 
+    def name(self, symbol: str) -> str:
+        """The symbol without the blanks that pad every symbol of a file of aligned columns."""
+        return symbol.strip(_PADDING) if self._padded else symbol
+
     def rule(self, symbol: str) -> str | None:
         """The id of the rule a symbol breaks."""
+        symbol = self.name(symbol)
         if symbol in self._known:
             return None
         found = _shape_rule(symbol, self._asset_class)

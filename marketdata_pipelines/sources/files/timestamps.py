@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from marketdata_pipelines.domain.feeds import Feed, Label
 from marketdata_pipelines.domain.intervals import DAY_US
 from marketdata_pipelines.domain.rules import rule_bit
-from marketdata_pipelines.sources.files.arrays import Column, pc
+from marketdata_pipelines.sources.files.arrays import Column
 from marketdata_pipelines.sources.files.dayorder import has_day_order, swapped_rows
 from marketdata_pipelines.sources.files.epochs import read_epochs
 from marketdata_pipelines.sources.files.layouts import WrittenTimes, read_written

@@ -87,6 +87,12 @@ def simulate_bars(feed: Feed, day: date) -> pa.Table:
     return pa.concat_tables(blocks).combine_chunks()
 
 
+def price_values(ticks: Ints, traits: Traits) -> Floats:
+    """Ticks as floats in quote currency: one correctly rounded division, so equal on every machine."""
+    values: Floats = (ticks * traits.tick) / 10**traits.decimals
+    return values
+
+
 def _require_interval(feed: Feed) -> None:
     width = feed.interval.us
     if feed.interval.is_month or width > DAY_US:
@@ -159,12 +165,6 @@ def _to_table(bars: TickBars, traits: Traits, names: pa.StringArray, first_symbo
         pa.array(bars.trades),
     ]
     return pa.Table.from_arrays(columns, schema=SIMULATED_BAR_SCHEMA)
-
-
-def price_values(ticks: Ints, traits: Traits) -> Floats:
-    """Ticks as floats in quote currency: one correctly rounded division, so equal on every machine."""
-    values: Floats = (ticks * traits.tick) / 10**traits.decimals
-    return values
 
 
 def _unless_unknown(values: Floats, traits: Traits) -> pa.DoubleArray:

@@ -25,7 +25,10 @@ FileFormat = Literal["csv", "jsonl", "parquet"]
 Compression = Literal["gz", "zst"]
 
 LABELS_NAME = "labels.csv"
-_LABEL_COLUMNS = "file,line,row,symbol,ts_utc,defect,scope,expect,column,original,injected".split(",")
+_LABEL_COLUMNS = (
+    *("file", "line", "row", "symbol", "ts_utc", "defect", "scope", "expect"),
+    *("column", "original", "injected"),
+)
 # What a format cannot hold: a JSON object has no cells too many, a typed column no word for a number.
 _UNWRITABLE = {
     "csv": frozenset[str](),
@@ -59,7 +62,7 @@ def write_files(
     end: date,
     folder: str,
     *,
-    format: FileFormat = "csv",
+    format: FileFormat = "csv",  # noqa: A002 (the natural keyword at the call)
     compression: Compression | None = None,
 ) -> list[WrittenFile]:
     """Write the feed's sessions from start to end, both included, to `folder` as `2024-03-04.csv` …
@@ -84,23 +87,27 @@ def write_files(
     return written
 
 
-def require_writable(feed: Feed, format: FileFormat, compression: Compression | None) -> None:
+def require_writable(feed: Feed, file_format: FileFormat, compression: Compression | None) -> None:
     """Errors: SettingsInvalid for a format that is not written, or a fault it cannot hold or the feed cannot have."""
-    if format not in _UNWRITABLE:
-        raise SettingsInvalid(f"format {format!r} is not written; use csv, jsonl or parquet")
-    if compression not in (None, "gz", "zst") or (compression and format == "parquet"):
-        raise SettingsInvalid(f"{format} with compression {compression!r} is not written; use csv or jsonl, gz or zst")
-    unwritable = [asked.kind for asked in fault_rates(feed) if asked.kind in _UNWRITABLE[format]]
+    if file_format not in _UNWRITABLE:
+        raise SettingsInvalid(f"format {file_format!r} is not written; use csv, jsonl or parquet")
+    if compression not in (None, "gz", "zst") or (compression and file_format == "parquet"):
+        raise SettingsInvalid(
+            f"{file_format} with compression {compression!r} is not written; use csv or jsonl, gz or zst"
+        )
+    unwritable = [asked.kind for asked in fault_rates(feed) if asked.kind in _UNWRITABLE[file_format]]
     if unwritable:
-        raise SettingsInvalid(f"{feed.name}: {format} cannot hold {', '.join(unwritable)}; write csv or remove them")
+        raise SettingsInvalid(
+            f"{feed.name}: {file_format} cannot hold {', '.join(unwritable)}; write csv or remove them"
+        )
 
 
-def _content(day: SimulatedDay, format: FileFormat) -> bytes:
-    if format == "parquet":
+def _content(day: SimulatedDay, file_format: FileFormat) -> bytes:
+    if file_format == "parquet":
         return _parquet(day)
     chunk = day.chunk
     cells = chunk.cells(np.arange(chunk.table.num_rows))
-    if format == "csv":
+    if file_format == "csv":
         lines = [csv_line(chunk.style.header), *map(csv_line, cells)]
     else:
         lines = [json_line(chunk.style.header, row) for row in cells]
@@ -120,7 +127,8 @@ def _compressed(content: bytes, compression: Compression | None) -> bytes:
         # No time in the header: same rows, same bytes.
         return gzip.compress(content, 6, mtime=0)
     if compression == "zst":
-        return pa.Codec("zstd", compression_level=3).compress(content, asbytes=True)
+        packed: bytes = pa.Codec("zstd", compression_level=3).compress(content, asbytes=True)
+        return packed
     return content
 
 
@@ -130,7 +138,7 @@ def _write(path: Path, content: bytes) -> None:
     os.replace(partial, path)
 
 
-def _labels(written: list[WrittenFile], format: FileFormat) -> str:
+def _labels(written: list[WrittenFile], file_format: FileFormat) -> str:
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(_LABEL_COLUMNS)
@@ -139,7 +147,7 @@ def _labels(written: list[WrittenFile], format: FileFormat) -> str:
         if not file.faults:
             writer.writerow([name, "", "", "", "", "none", "file", "accept", "", "", ""])
         for fault in file.faults:
-            line = {"csv": fault.row + 1, "jsonl": fault.row, "parquet": ""}[format]
+            line = {"csv": fault.row + 1, "jsonl": fault.row, "parquet": ""}[file_format]
             scope, expect = "block" if fault.kind == GAP else "row", _EXPECT.get(fault.kind, "reject_row")
             where = (name, line, fault.row, fault.symbol, f"{fault.ts:%Y-%m-%dT%H:%M:%SZ}")
             what = (fault.kind, scope, expect, fault.column, fault.original, fault.injected)

@@ -48,7 +48,7 @@ class CleanRow:
 
     def ticks(self, name: str) -> int:
         """A price cell in units of the last decimal."""
-        return int(round(float(self.cells[name]) * 10**self.traits.decimals))
+        return round(float(self.cells[name]) * 10**self.traits.decimals)
 
     def price(self, units: int) -> str:
         return f"{units / 10**self.traits.decimals:.{self.traits.decimals}f}"

@@ -123,7 +123,9 @@ class Catalog:
         """
         wanted = None if partitions is None else list(partitions)
         if wanted is not None and len(wanted) == 1:
-            rows = self._read(query + " and p.partition = ? order by i.known_at_us, i.seq", (feed, known, known, wanted[0]))
+            rows = self._read(
+                query + " and p.partition = ? order by i.known_at_us, i.seq", (feed, known, known, wanted[0])
+            )
         else:
             rows = self._read(query + " order by i.known_at_us, i.seq", (feed, known, known))
         keep = None if wanted is None else set(wanted)

@@ -41,7 +41,11 @@ def query_text(name: str) -> str:
 
 
 def create_view(
-    connection: duckdb.DuckDBPyConnection, name: str, root: Path, stored: Sequence[Stored], extra: dict[str, str] | None = None
+    connection: duckdb.DuckDBPyConnection,
+    name: str,
+    root: Path,
+    stored: Sequence[Stored],
+    extra: dict[str, str] | None = None,
 ) -> None:
     """Create a view of stored files."""
     connection.execute(f"create or replace view {_name(name)} as {relation_sql(root, stored, extra)}")

@@ -6,6 +6,7 @@ Who writes what lives in `pipeline`; how questions are answered in `serving`.
 import hashlib
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,9 @@ from marketdata_pipelines.errors import PartitionConflict, PartitionMissing
 from marketdata_pipelines.stores.lake.catalog import Catalog, Stored
 from marketdata_pipelines.stores.lake.layout import LakeLayout
 from marketdata_pipelines.stores.lake.parquet import float_signature, read_file, remove_leftovers, write_file
+
+
+_WRITERS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,20 +48,14 @@ class Lake:
         Every file is replaced atomically; the index follows once all are in place, so a reader never finds a path
         that is not there. Returns what was stored, in order, without removals.
         """
-        stored, removed, gone = [], [], []
-        for write in writes:
-            path = self.layout.table_file(write.name, feed, write.partition)
-            if write.table is None:
-                removed.append((write.name, feed, write.partition))
-                gone.append(path)
-                continue
-            whole = {**manifest, "table": write.name, "partition": write.partition, "inputs": write.inputs}
-            whole["rows"] = write.table.num_rows
-            size = write_file(path, write.table, whole, self.layout.temporary)
-            stored.append(self._indexed(feed, write, path, size))
+        kept = [write for write in writes if write.table is not None]
+        removed = [(write.name, feed, write.partition) for write in writes if write.table is None]
+        # Encoding and syncing release the interpreter lock; the files of one partition go side by side.
+        with ThreadPoolExecutor(_WRITERS) as pool:
+            stored = list(pool.map(lambda write: self._write(feed, write, manifest), kept))
         self.catalog.commit_stored(stored, removed)
-        for path in gone:
-            path.unlink(missing_ok=True)
+        for name, _, partition in removed:
+            self.layout.table_file(name, feed, partition).unlink(missing_ok=True)
         return stored
 
     def read(self, table: str, feed: str, partition: str, columns: Sequence[str] | None = None) -> pa.Table:
@@ -105,14 +103,27 @@ class Lake:
         """Remove temporary files of killed writers."""
         remove_leftovers(self.layout.temporary)
 
-    def _indexed(self, feed: str, write: TableWrite, path: Path, size: int) -> Stored:
+    def _write(self, feed: str, write: TableWrite, manifest: dict[str, object]) -> Stored:
         table = write.table
         assert table is not None
+        path = self.layout.table_file(write.name, feed, write.partition)
+        whole = {**manifest, "table": write.name, "partition": write.partition, "inputs": write.inputs}
+        whole["rows"] = table.num_rows
+        size = write_file(path, table, whole, self.layout.temporary)
         first, last = _time_span(table)
         return Stored(
-            write.name, feed, write.partition, self.layout.relative(path), table.num_rows, size, count_symbols(table), first, last,
-            float_signature(path), write.inputs,
-        )  # fmt: skip
+            tbl=write.name,
+            feed=feed,
+            partition=write.partition,
+            path=self.layout.relative(path),
+            rows=table.num_rows,
+            bytes=size,
+            symbols=count_symbols(table),
+            first_ts_us=first,
+            last_ts_us=last,
+            signature=float_signature(path),
+            inputs=write.inputs,
+        )
 
 
 def digest(parts: Iterable[str]) -> str:

@@ -66,7 +66,7 @@ def read_manifest(path: Path) -> dict[str, object]:
 
 
 def float_signature(path: Path) -> str:
-    """How the float columns of a file are encoded (`open:2,close:double`): files of one signature can be read as one."""
+    """How the float columns of a file are encoded (`open:2,close:double`); files of one signature read as one."""
     schema = pq.read_schema(path)
     parts = []
     for field in schema:

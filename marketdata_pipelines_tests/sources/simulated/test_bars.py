@@ -192,7 +192,7 @@ def test_a_symbol_does_not_depend_on_the_others() -> None:
     among = simulate_bars(simulated_feed(symbols=("AAA", "BBB", "ZZZ"), symbol_count=900), FRIDAY)
 
     same = among.filter(pc.equal(among["symbol"].cast(pa.string()), pa.scalar("BBB")))
-    assert [row for row in same.to_pylist()] == [row for row in alone.to_pylist()]
+    assert same.to_pylist() == alone.to_pylist()
 
 
 def test_seeds_and_days_differ() -> None:

@@ -40,7 +40,7 @@ def test_a_gap_lies_inside_its_symbols_day() -> None:
     choices = choose_rows(3, 738_000, (FaultRate(GAP, 5),), ROWS)
 
     for choice in choices:
-        own = np.flatnonzero(ROWS == ROWS[choice.position])
+        own = np.flatnonzero(np.equal(ROWS, ROWS[choice.position]))
         assert 5 <= len(choice.removed) <= 40
         assert own[0] < choice.removed[0]
         assert choice.removed[-1] < choice.position <= own[-1]

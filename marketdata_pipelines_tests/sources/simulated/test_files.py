@@ -24,13 +24,13 @@ from marketdata_pipelines_tests.sources.simulated.feeds import simulated_feed
 FRIDAY, MONDAY = date(2024, 3, 8), date(2024, 3, 11)
 
 
-def writable_faults(feed: Feed, format: FileFormat) -> tuple[tuple[str, float], ...]:
-    """Three of every fault that this feed's rows and this format can have."""
+def writable_faults(feed: Feed, file_format: FileFormat) -> tuple[tuple[str, float], ...]:
+    """Three of every fault that this feed's rows and this format can hold."""
     kinds = []
     for kind in FAULT_KINDS:
         asked = replace(feed, source=replace(feed.source, faults=((kind, 3),)))
         try:
-            require_writable(asked, format, None)
+            require_writable(asked, file_format, None)
         except SettingsInvalid:
             continue
         kinds.append((kind, 3.0))
@@ -40,7 +40,7 @@ def writable_faults(feed: Feed, format: FileFormat) -> tuple[tuple[str, float], 
 def rows_of(table: pa.Table) -> list[tuple[object, ...]]:
     """Rows as comparable values: NaN as text, an empty text as unknown."""
     names = [name for name in table.column_names if name != "line"]
-    columns = [[None if value == "" else repr(value) for value in table[name].to_pylist()] for name in names]
+    columns = [[None if value in ("", None) else repr(value) for value in table[name].to_pylist()] for name in names]
     return list(zip(*columns, strict=True))
 
 
@@ -66,7 +66,7 @@ def test_the_bytes_of_a_day_are_pinned(tmp_path: Path) -> None:
     assert written.sha256 == "57e9764dab8ba5902481ae8d5a8f556854f619c4223c250b7cd4c68cc04da594"
 
 
-@pytest.mark.parametrize("format", ["csv", "jsonl", "parquet"])
+@pytest.mark.parametrize("file_format", ["csv", "jsonl", "parquet"])
 @pytest.mark.parametrize(
     "feed",
     [
@@ -77,16 +77,16 @@ def test_the_bytes_of_a_day_are_pinned(tmp_path: Path) -> None:
         simulated_feed(data=DataKind.TRADES),
     ],
 )
-def test_reading_a_written_file_gives_the_days_rows(tmp_path: Path, feed: Feed, format: FileFormat) -> None:
-    feed = replace(feed, source=replace(feed.source, faults=writable_faults(feed, format)))
-    (written,) = write_files(feed, FRIDAY, FRIDAY, str(tmp_path), format=format)
+def test_reading_a_written_file_gives_the_days_rows(tmp_path: Path, feed: Feed, file_format: FileFormat) -> None:
+    feed = replace(feed, source=replace(feed.source, faults=writable_faults(feed, file_format)))
+    (written,) = write_files(feed, FRIDAY, FRIDAY, str(tmp_path), format=file_format)
 
     chunks = list(read_file(written.path, replace(feed, source=SourceSpec(SourceKind.FILES))))
 
     (day,) = historical(feed, FRIDAY, FRIDAY)
     read = pa.concat_tables([chunk.table for chunk in chunks])
     assert rows_of(read) == rows_of(day.table)
-    if format == "csv":
+    if file_format == "csv":
         assert read["line"].equals(day.table["line"])
         everything = np.arange(read.num_rows)
         assert list(chunks[0].originals(everything)) == list(day.chunk.originals(everything))
@@ -101,7 +101,10 @@ def test_labels_tell_line_row_and_what_was_written(tmp_path: Path) -> None:
         labels = {label["defect"]: label for label in csv.DictReader(stream)}
     lines = (tmp_path / "2024-03-08.csv").read_text(encoding="utf-8").splitlines()
     zero, gap = labels["zero_price"], labels["gap_missing_minutes"]
-    assert list(zero) == "file line row symbol ts_utc defect scope expect column original injected".split()
+    assert list(zero) == [
+        *("file", "line", "row", "symbol", "ts_utc", "defect", "scope", "expect"),
+        *("column", "original", "injected"),
+    ]
     assert lines[int(zero["line"]) - 1] == zero["injected"].replace("|", ",")
     assert int(zero["line"]) == int(zero["row"]) + 1
     assert (zero["file"], zero["scope"], zero["expect"], zero["column"]) == (
@@ -169,10 +172,10 @@ def test_parquet_holds_the_days_rows(tmp_path: Path) -> None:
     assert table["timestamp"].equals(day.table["ts"])
 
 
-@pytest.mark.parametrize(("format", "kind"), [("jsonl", "ragged_short"), ("parquet", "volume_bad_format")])
-def test_faults_a_format_cannot_hold_are_refused(tmp_path: Path, format: FileFormat, kind: str) -> None:
-    with pytest.raises(SettingsInvalid, match=f"{format} cannot hold {kind}; write csv or remove them"):
-        write_files(simulated_feed(faults=((kind, 1),)), FRIDAY, FRIDAY, str(tmp_path), format=format)
+@pytest.mark.parametrize(("file_format", "kind"), [("jsonl", "ragged_short"), ("parquet", "volume_bad_format")])
+def test_faults_a_format_cannot_hold_are_refused(tmp_path: Path, file_format: FileFormat, kind: str) -> None:
+    with pytest.raises(SettingsInvalid, match=f"{file_format} cannot hold {kind}; write csv or remove them"):
+        write_files(simulated_feed(faults=((kind, 1),)), FRIDAY, FRIDAY, str(tmp_path), format=file_format)
 
 
 @pytest.mark.parametrize(

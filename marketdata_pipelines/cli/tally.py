@@ -1,0 +1,81 @@
+"""What a run of the graph did, added up over its partitions, for summaries and for JSON."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from marketdata_pipelines.domain.tables import REJECTED_BARS, VALIDATED_BARS
+from marketdata_pipelines.pipeline.outcome import PartitionOutcome
+
+_BARS_PREFIX = "bars_"
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts over partitions; `rejected` is by rule, a row counts under each of its rules.
+
+    `interval`: the feed's own, whose bars are the accepted rows that survived.
+    """
+
+    interval: str
+    partitions: int = 0
+    raw_rows: int = 0
+    accepted: int = 0
+    rejected_rows: int = 0
+    rejected: Counter[str] = field(default_factory=Counter)
+    bars: Counter[str] = field(default_factory=Counter)
+    blocked: dict[str, str] = field(default_factory=dict)
+    failed_checks: list[str] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def succeeded(self) -> bool:
+        return not (self.blocked or self.failures or self.failed_checks)
+
+    def add(self, outcome: PartitionOutcome) -> None:
+        """Count one partition."""
+        self.partitions += 1
+        if outcome.blocked is not None:
+            self.blocked[outcome.partition] = outcome.blocked
+        for check in outcome.checks:
+            # A blocking check that failed is what the partition is blocked by.
+            if not check.passed and outcome.blocked is None:
+                self.failed_checks.append(f"{outcome.partition} {check.asset} {check.name}: {check.message}")
+        for result in outcome.results:
+            if result.asset == VALIDATED_BARS:
+                self.raw_rows += int(result.facts.get("raw_rows", 0))
+                self.accepted += int(result.facts.get("accepted_rows", 0))
+                self.bars[self.interval] += result.rows
+            elif result.asset == REJECTED_BARS:
+                self.rejected_rows += result.rows
+                self.rejected.update(_counts(result.facts))
+            for name, rows in result.table_rows.items():
+                if name.startswith(_BARS_PREFIX):
+                    self.bars[name.removeprefix(_BARS_PREFIX)] += rows
+
+    def add_run(self, *, succeeded: bool, message: str) -> None:
+        """Note how a run ended; that partitions were blocked is known already."""
+        if not succeeded and not self.blocked:
+            self.failures.append(message)
+        elif succeeded and message:
+            self.notes.append(message)
+
+    def as_json(self) -> dict[str, object]:
+        """Plain values for `--json`."""
+        return {
+            "partitions": self.partitions,
+            "raw_rows": self.raw_rows,
+            "accepted": self.accepted,
+            "rejected": self.rejected_rows,
+            "rejected_by_rule": dict(self.rejected.most_common()),
+            "bars": dict(self.bars),
+            "blocked": self.blocked,
+            "failed_checks": self.failed_checks,
+            "failures": self.failures,
+            "notes": self.notes,
+        }
+
+
+def _counts(facts: Mapping[str, int | float | str]) -> dict[str, int]:
+    return {rule: int(count) for rule, count in facts.items() if isinstance(count, int)}
