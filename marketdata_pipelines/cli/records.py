@@ -36,8 +36,8 @@ def json_bytes(table: pa.Table) -> Iterator[bytes]:
 
 
 def _lines(cells: list[pa.Array], separator: str, before: str, after: str) -> bytes:
-    joined = pc.binary_join_element_wise(*cells, separator, null_handling="replace", null_replacement="")
-    framed = pc.binary_join_element_wise(before, joined, after, "")
+    joined = pc.binary_join_element_wise(*cells, pa.scalar(separator), null_handling="replace", null_replacement="")
+    framed = _between(before, joined, after)
     offsets = framed.buffers()[1]
     ends = memoryview(offsets).cast("i" if framed.type == pa.string() else "q")
     data: pa.Buffer = framed.buffers()[2]
@@ -52,31 +52,36 @@ def _csv_cells(column: pa.Array) -> pa.Array:
     if not pc.any(hostile).as_py():
         return texts
     doubled = pc.replace_substring(texts, '"', '""')
-    return pc.if_else(hostile, pc.binary_join_element_wise('"', doubled, '"', ""), texts)
+    return pc.if_else(hostile, _between('"', doubled, '"'), texts)
 
 
 def _json_cells(column: pa.Array) -> pa.Array:
     texts = text_cells(column)
     if pa.types.is_floating(column.type):
-        texts = pc.if_else(pc.is_finite(column), texts, "null")
+        texts = pc.if_else(pc.is_finite(column), texts, pa.scalar("null"))
     elif _is_free_text(column.type):
         texts = _json_strings(texts)
     elif not (pa.types.is_integer(column.type) or pa.types.is_boolean(column.type)):
-        texts = pc.binary_join_element_wise('"', texts, '"', "")
-    return pc.fill_null(texts, "null")
+        texts = _between('"', texts, '"')
+    return texts.fill_null("null")
 
 
 def _json_strings(texts: pa.Array) -> pa.Array:
-    hostile = pc.fill_null(pc.match_substring_regex(texts, _NEEDS_ESCAPES), False)
-    quoted = pc.binary_join_element_wise('"', texts, '"', "")
+    hostile = pc.match_substring_regex(texts, _NEEDS_ESCAPES).fill_null(False)
+    quoted = _between('"', texts, '"')
     if not pc.any(hostile).as_py():
         return quoted
     escaped = [json.dumps(text, ensure_ascii=False) for text in texts.filter(hostile).to_pylist()]
     return pc.replace_with_mask(quoted, hostile, pa.array(escaped, pa.string()))
 
 
+def _between(before: str, cells: pa.Array, after: str) -> pa.Array:
+    # Scalars made here: a bare text as argument would make Arrow import pandas to see what it is.
+    return pc.binary_join_element_wise(pa.scalar(before), cells, pa.scalar(after), pa.scalar(""))
+
+
 def _named(name: str, cells: pa.Array) -> pa.Array:
-    return pc.binary_join_element_wise(f"{name}:", cells, "")
+    return _between(f"{name}:", cells, "")
 
 
 def _is_free_text(kind: pa.DataType) -> bool:

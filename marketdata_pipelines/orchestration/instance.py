@@ -54,12 +54,19 @@ def make_home(settings: Settings) -> Path:
 
 
 def instance_for(settings: Settings) -> DagsterInstance:
-    """The instance of the home; to be used as a context manager.
+    """The instance of the home, for runs in this process; to be used as a context manager.
 
     Errors: SettingsInvalid when DAGSTER_HOME is no absolute path.
     """
     home = make_home(settings)
-    return DagsterInstance.from_ref(InstanceRef.from_dir(str(home), overrides=_storage_here(home)))
+    overrides = {**_storage_here(home), **_NO_CAPTURE}
+    return DagsterInstance.from_ref(InstanceRef.from_dir(str(home), overrides=overrides))
+
+
+# Capturing a step's output redirects this process's own, and the progress shown on it, through a file and `tail`.
+_NO_CAPTURE: dict[str, object] = {
+    "compute_logs": {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
+}
 
 
 def _storage_here(home: Path) -> dict[str, object]:

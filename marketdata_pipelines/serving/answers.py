@@ -1,8 +1,12 @@
-"""Answers read from the lake: bars, views, rejected rows, gaps, SQL. Read-only, without Dagster."""
+"""Answers read from the lake: bars, views, rejected rows, gaps, SQL. Read-only, without Dagster.
+
+What only some questions need (the kernels' compiler, calendars) is imported when one is asked: `bars` stays quick.
+"""
 
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import duckdb
 import pyarrow as pa
@@ -10,8 +14,6 @@ import pyarrow.compute as pc
 
 from marketdata_pipelines.domain import tables as t
 from marketdata_pipelines.domain.feeds import Anchor, Feed
-from marketdata_pipelines.domain.filling import Fill, expected_buckets, fill_forward
-from marketdata_pipelines.domain.gaps import Span, find_gaps, gap_table
 from marketdata_pipelines.domain.intervals import parse_interval, table_name
 from marketdata_pipelines.domain.partitions import Period, partition_span, period_of
 from marketdata_pipelines.errors import PartitionMissing, SettingsInvalid
@@ -21,6 +23,9 @@ from marketdata_pipelines.settings.feeds_file import load_feeds
 from marketdata_pipelines.stores.lake.catalog import Stored
 from marketdata_pipelines.stores.lake.duck import connect, create_view, query_text, relation_sql
 from marketdata_pipelines.stores.lake.lake import Lake
+
+if TYPE_CHECKING:
+    from marketdata_pipelines.domain.gaps import Span
 
 _FLAT = ("superseded", "deleted")
 _REJECTED_COLUMNS = ["file", "line", "row", "symbol", "ts", "rules", "original"]
@@ -93,7 +98,7 @@ class LakeReader:
         with connect() as connection:
             connection.execute(f"create view bars as {relation}")
             found = connection.sql(query_text("select_bars"), params=parameters).to_arrow_table()
-        return self._filled(definition, name, found, Fill(fill))
+        return found if fill == "none" else self._filled(definition, name, found, fill)
 
     def table(self, feed: str, view: str, start: Moment = None, end: Moment = None) -> pa.Table:
         """A view over the range (dates are session dates, both included).
@@ -141,6 +146,7 @@ class LakeReader:
 
         Shape:   symbol, session_date, first_missing, last_missing, minutes, kind.
         """
+        from marketdata_pipelines.domain.gaps import find_gaps, gap_table
         from marketdata_pipelines.domain.session_grid import feed_calendar
 
         definition = self.feed(feed)
@@ -217,9 +223,13 @@ class LakeReader:
             )
         return stored
 
-    def _filled(self, feed: Feed, timeframe: str, bars: pa.Table, fill: Fill) -> pa.Table:
+    def _filled(self, feed: Feed, timeframe: str, bars: pa.Table, fill: str) -> pa.Table:
+        from marketdata_pipelines.domain.filling import Fill, expected_buckets, fill_forward
+
+        if fill not in list(Fill):
+            raise SettingsInvalid(f"fill is {fill!r}; allowed: {', '.join(Fill)}")
         interval = parse_interval(timeframe)
-        if fill is Fill.NONE or not bars.num_rows:
+        if not bars.num_rows:
             return bars
         if not interval.is_intraday:
             raise SettingsInvalid(f"only intraday bars can be filled, not {timeframe}: closed days are no gaps")
@@ -248,7 +258,9 @@ class LakeReader:
         columns["original"] = pa.array([row[2] for row in rows], pa.string())
         return pa.table(columns, schema=schema)
 
-    def _spans(self, feed: Feed, symbols: Sequence[str] | None) -> dict[str, Span]:
+    def _spans(self, feed: Feed, symbols: Sequence[str] | None) -> "dict[str, Span]":
+        from marketdata_pipelines.domain.gaps import Span
+
         stored = self.lake.catalog.stored(t.VALIDATED_BARS, feed.name)
         if not stored:
             return {}
