@@ -11,6 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from marketdata_pipelines.cli.constants import zero_scalar
+
 _DAY_S = 86_400
 _Number = TypeVar("_Number", np.int64, np.float64)
 # Beyond this Arrow switches to exponents even where all digits fit.
@@ -44,8 +46,8 @@ def _floats(column: pa.Array) -> pa.Array:
 
 
 def _values(column: pa.Array, kind: type[_Number]) -> NDArray[_Number]:
-    """The numbers of an 8-byte column, null as 0. (`to_numpy` would import pandas.)"""
-    whole = column.fill_null(0) if column.null_count else column
+    """The numbers of an 8-byte column, null as 0. (`to_numpy` imports pandas.)"""
+    whole = column.fill_null(zero_scalar(column.type)) if column.null_count else column
     return np.frombuffer(whole.buffers()[1], kind)[whole.offset : whole.offset + len(whole)]
 
 
@@ -64,7 +66,7 @@ def _instants(column: pa.Array) -> pa.Array:
             _with_fraction(text, part, per_second) for text, part in zip(whole, fraction[at].tolist(), strict=True)
         ]
         texts = pc.replace_with_mask(texts, pa.array(at), pa.array(exact, pa.string()))
-    return pc.if_else(column.is_valid(), texts, pa.scalar(None, pa.string())) if column.null_count else texts
+    return pc.if_else(column.is_valid(), texts, pa.nulls(1, pa.string())[0]) if column.null_count else texts
 
 
 def _whole_seconds(seconds: NDArray[np.int64]) -> pa.Array:

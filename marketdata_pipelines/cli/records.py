@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from marketdata_pipelines.cli.cells import text_cells
+from marketdata_pipelines.cli.constants import text_scalar, zero_scalar
 
 _SLICE_ROWS = 1 << 17
 _NEEDS_QUOTES = r'[",\r\n]'
@@ -36,7 +37,7 @@ def json_bytes(table: pa.Table) -> Iterator[bytes]:
 
 
 def _lines(cells: list[pa.Array], separator: str, before: str, after: str) -> bytes:
-    joined = pc.binary_join_element_wise(*cells, pa.scalar(separator), null_handling="replace", null_replacement="")
+    joined = pc.binary_join_element_wise(*cells, text_scalar(separator), null_handling="replace", null_replacement="")
     framed = _between(before, joined, after)
     offsets = framed.buffers()[1]
     ends = memoryview(offsets).cast("i" if framed.type == pa.string() else "q")
@@ -58,16 +59,16 @@ def _csv_cells(column: pa.Array) -> pa.Array:
 def _json_cells(column: pa.Array) -> pa.Array:
     texts = text_cells(column)
     if pa.types.is_floating(column.type):
-        texts = pc.if_else(pc.is_finite(column), texts, pa.scalar("null"))
+        texts = pc.if_else(pc.is_finite(column), texts, text_scalar("null"))
     elif _is_free_text(column.type):
         texts = _json_strings(texts)
     elif not (pa.types.is_integer(column.type) or pa.types.is_boolean(column.type)):
         texts = _between('"', texts, '"')
-    return texts.fill_null("null")
+    return texts.fill_null(text_scalar("null"))
 
 
 def _json_strings(texts: pa.Array) -> pa.Array:
-    hostile = pc.match_substring_regex(texts, _NEEDS_ESCAPES).fill_null(False)
+    hostile = pc.match_substring_regex(texts, _NEEDS_ESCAPES).fill_null(zero_scalar(pa.bool_()))
     quoted = _between('"', texts, '"')
     if not pc.any(hostile).as_py():
         return quoted
@@ -76,8 +77,7 @@ def _json_strings(texts: pa.Array) -> pa.Array:
 
 
 def _between(before: str, cells: pa.Array, after: str) -> pa.Array:
-    # Scalars made here: a bare text as argument would make Arrow import pandas to see what it is.
-    return pc.binary_join_element_wise(pa.scalar(before), cells, pa.scalar(after), pa.scalar(""))
+    return pc.binary_join_element_wise(text_scalar(before), cells, text_scalar(after), text_scalar(""))
 
 
 def _named(name: str, cells: pa.Array) -> pa.Array:

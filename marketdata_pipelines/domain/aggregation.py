@@ -73,8 +73,9 @@ def aggregate_widths(
 
     Shape:   N bars sorted by (code, ts); one `Buckets` per width, in the order of `widths_us` (finest first).
     Bounds:  bucket = anchor + floor((ts - anchor) / width) * width, end exclusive and cut at `limit`; a bar that
-             opens before its anchor (it only overlaps the segment) counts as opening at it. `complete` is when a
-             bucket that reaches `limit` is complete.
+             opens before its anchor (it only overlaps the segment) counts as opening at it, one that opens at its
+             limit (the closing auction's own) joins the last bucket. `complete` is when a bucket that reaches
+             `limit` is complete.
     Sums:    a width is folded from the buckets of the coarsest width before it that divides it, else from the bars.
     """
     segments = (anchor, limit, complete)
@@ -181,10 +182,10 @@ def _count_buckets(code, ts, anchor, limit, width):
     count = 0
     end = np.int64(0)
     for n in range(len(ts)):
-        at = max(ts[n], anchor[n])
+        at = min(max(ts[n], anchor[n]), limit[n] - 1)
         if n == 0 or code[n] != code[n - 1] or at >= end:
             count += 1
-            end = min(anchor[n] + ((at - anchor[n]) // width + 1) * width, max(limit[n], at + 1))
+            end = min(anchor[n] + ((at - anchor[n]) // width + 1) * width, limit[n])
     return count
 
 
@@ -193,12 +194,12 @@ def _fold_width(code, ts, anchor, limit, complete, width, o, h, l, c, v, q, trad
     k = -1
     end = np.int64(0)
     for n in range(len(ts)):
-        at = max(ts[n], anchor[n])
+        at = min(max(ts[n], anchor[n]), limit[n] - 1)
         if n == 0 or code[n] != code[n - 1] or at >= end:
             k += 1
             bucket = anchor[n] + (at - anchor[n]) // width * width
             whole = bucket + width
-            end = min(whole, max(limit[n], at + 1))
+            end = min(whole, limit[n])
             done = whole if whole < limit[n] else complete[n]
             _start(f, i, k, code[n], bucket, end, done, o[n], h[n], l[n], c[n], v[n], q[n],
                    trades[n], bars[n], first[n], last[n])  # fmt: skip

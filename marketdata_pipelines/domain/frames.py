@@ -74,11 +74,12 @@ def timestamps(us: Ints) -> pa.Array:
 
 def symbol_column(codes: NDArray[np.int32], symbols: list[str]) -> pa.DictionaryArray:
     """A dictionary column; only symbols that occur are in the dictionary, so equal rows give equal bytes."""
-    present = np.unique(codes)
+    present = np.unique(codes[codes >= 0])
     rank = np.zeros(len(symbols) + 1, np.int32)
     rank[present] = np.arange(len(present), dtype=np.int32)
     names = pa.array([symbols[code] for code in present], pa.string())
-    return pa.DictionaryArray.from_arrays(pa.array(rank[codes]), names)
+    missing = codes < 0
+    return pa.DictionaryArray.from_arrays(pa.array(rank[codes], mask=missing if missing.any() else None), names)
 
 
 def bar_columns(bars: pa.Table) -> tuple[BarColumns, list[str]]:

@@ -46,6 +46,14 @@ def day_buckets(feed: Feed, days: Ints, timeframe: str) -> tuple[Ints, Ints, Int
     return group.astype(np.int64)[where], labels, ends
 
 
+def label_ends(feed: Feed, ts: Ints) -> Ints:
+    """When bars of several days (2d, 1w, 1M …) labelled at `ts` are complete, UTC microseconds."""
+    if feed.interval.name not in ("2d", *_PERIODS):
+        return ts + feed.interval.us
+    group, _, ends = day_buckets(feed, ts // DAY_US, feed.interval.name)
+    return ends[group]
+
+
 def _session_pair(feed: Feed, day: date) -> tuple[date, date]:
     dates, position, anchor = _counted_sessions(feed.calendar)
     at = position.get(day)

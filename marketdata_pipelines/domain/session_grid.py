@@ -93,6 +93,9 @@ class SessionGrid:
             return self._place_dates(ts)
         session = self._session_of(ts)
         segment, regular = self._segment_of(ts)
+        if self._feed.extended_hours is None:
+            # Without extended hours a break inside the session is outside it.
+            session = np.where(regular, session, -1)
         if not len(self._segment_open):
             nothing = np.zeros(len(ts), np.int64)
             return Placement(session, regular, nothing, nothing, nothing)

@@ -5,6 +5,7 @@ Times are UTC microseconds unless a name says otherwise. Calendars come from `ex
 """
 
 import hashlib
+import warnings
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from dataclasses import dataclass
@@ -168,7 +169,17 @@ def _load_exchange(name: str) -> tuple[list[date], list[Session], str, str]:
         raise SettingsInvalid(f"calendar {name!r} is unknown; use 24/7, fx or one of: {known}")
     earliest = factory.bound_min()
     start = pd.Timestamp(FIRST_DATE) if earliest is None else max(earliest, pd.Timestamp(FIRST_DATE))
-    calendar = factory(start=start)
+    try:
+        with warnings.catch_warnings():
+            # It calls what newer pandas deprecates: nothing its users can mend.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            calendar = factory(start=start)
+    except (ValueError, NotImplementedError) as error:
+        # A few are listed without hours of their own, or break on their own special dates.
+        raise SettingsInvalid(
+            f"calendar {name!r} cannot be opened by exchange_calendars {exchange_calendars.__version__} "
+            f"({str(error)[:120]}); use a calendar with the same hours, with breaks and closed days of its own"
+        ) from error
     dates = [day.date() for day in calendar.sessions]
 
     def us(series: pd.Series) -> list[int | None]:
@@ -199,7 +210,8 @@ class _Overlaid:
         return [session for session in cut if session.segments]
 
     def usual_close(self) -> time:
-        probe = self.sessions(date(2015, 1, 1), date(2016, 12, 31))
+        # Years that every calendar has sessions in.
+        probe = self.sessions(date(2022, 1, 1), date(2023, 12, 31))
         zone = ZoneInfo(self.zone)
         closes = Counter(datetime.fromtimestamp(s.close / SECOND_US, tz=zone).time() for s in probe)
         return closes.most_common(1)[0][0]

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from marketdata_pipelines.domain.feeds import AssetClass, Feed
 from marketdata_pipelines.domain.frames import float_values, int_values, symbol_codes
 from marketdata_pipelines.domain.intervals import DAY_US
+from marketdata_pipelines.domain.labels import label_ends
 from marketdata_pipelines.domain.rules import rule_bit, rules_to_mask
 from marketdata_pipelines.domain.session_grid import Ints, Placement, SessionGrid
 
@@ -24,6 +25,7 @@ _EXACT_LIMIT = float(2**53)
 _WHOLE_UNIT_CLASSES = (AssetClass.EQUITY, AssetClass.ETF, AssetClass.OPTION, AssetClass.FUTURE)
 # A vwap computed by the vendor may leave [low, high] by a rounding of its last digits.
 _VWAP_SLACK = 1e-6
+_NEEDED = (("symbol_missing", "symbol"), ("unparsable_timestamp", "ts"))
 MISSING_TS = -(2**63)
 
 
@@ -44,6 +46,7 @@ def bar_mask(raw: pa.Table, feed: Feed, grid: SessionGrid, known_at_us: int) -> 
     """
     mask = parser_mask(raw)
     unread = mask != 0
+    _flag(mask, _identity_rules(raw), unread)
     _flag(mask, _price_rules(raw, feed), unread)
     _flag(mask, _volume_rules(raw, feed), unread)
     ts = int_values(raw["ts"], MISSING_TS)
@@ -61,6 +64,7 @@ def trade_mask(raw: pa.Table, feed: Feed, grid: SessionGrid, known_at_us: int) -
     price, size = float_values(raw["price"]), float_values(raw["size"])
     finite = np.isfinite(price)
     rules = [("price_not_finite", ~finite), ("volume_not_finite", np.isinf(size))]
+    rules += _identity_rules(raw)
     if not feed.allow_nonpositive_prices:
         rules.append(("price_not_positive", finite & ~(price > 0)))
     rules += [("volume_negative", size < 0), ("volume_out_of_range", np.isfinite(size) & (size >= _volume_limit(feed)))]
@@ -72,6 +76,11 @@ def trade_mask(raw: pa.Table, feed: Feed, grid: SessionGrid, known_at_us: int) -
     future = ts >= known_at_us
     _flag(mask, [("future", future), ("out_of_session", (placement.session < 0) & ~future)], ~readable | unread)
     return mask, placement
+
+
+def _identity_rules(raw: pa.Table) -> list[tuple[str, NDArray[np.bool_]]]:
+    # A parser that knows no better than null: such a row can be nobody's bar.
+    return [(rule, raw[name].is_null().to_numpy()) for rule, name in _NEEDED if raw[name].null_count]
 
 
 def _price_rules(raw: pa.Table, feed: Feed) -> list[tuple[str, NDArray[np.bool_]]]:
@@ -113,7 +122,8 @@ def _time_rules(
     future = ts >= known_at_us
     if not feed.interval.is_intraday:
         inside = placement.session >= 0
-        closes = np.where(inside, _closes(grid, placement), ts + DAY_US)
+        closes = ts + DAY_US
+        closes[inside] = label_closes(feed, grid, placement.session[inside], ts[inside])
         return [
             ("future", future),
             ("off_interval", ts % DAY_US != 0),
@@ -132,10 +142,9 @@ def _time_rules(
     ]
 
 
-def _closes(grid: SessionGrid, placement: Placement) -> Ints:
-    if not len(grid.completes):
-        return np.zeros(len(placement.session), np.int64)
-    return grid.completes[np.maximum(placement.session, 0)]
+def label_closes(feed: Feed, grid: SessionGrid, session: Ints, ts: Ints) -> Ints:
+    """When bars of a day or more are complete (UTC microseconds); `session`: their positions in the grid."""
+    return grid.completes[session] if feed.interval.us == DAY_US else label_ends(feed, ts)
 
 
 def _flag(mask: Ints, rules: list[tuple[str, NDArray[np.bool_]]], exempt: NDArray[np.bool_]) -> None:
@@ -185,12 +194,10 @@ def _in_order(codes: NDArray[np.int32], ts: Ints) -> bool:
 
 
 def _flag_repeats(raw: pa.Table, mask: Ints, good: Ints, again: Ints) -> None:
-    # `first` walks back to the row that stands: repeats of repeats compare with the first of their run.
-    previous = again - 1
-    chained = np.isin(previous, again)
-    while chained.any():
-        previous = np.where(chained, previous - 1, previous)
-        chained = np.isin(previous, again)
+    # Repeats of repeats compare with the row that stands, the first of their run.
+    begins = np.arange(len(good))
+    begins[again] = 0
+    previous = np.maximum.accumulate(begins)[again]
     columns = ("open", "high", "low", "close", "volume", "vwap", "trade_count")
     later, first = raw.select(columns).take(pa.array(good[again])), raw.select(columns).take(pa.array(good[previous]))
     equal = np.ones(len(again), bool)

@@ -38,6 +38,5 @@ def _job(assets: AssetsDefinition, name: str) -> UnresolvedAssetJobDefinition:
         name=name,
         selection=AssetSelection.assets(*assets.keys),
         description=f"Everything of {feed} that is partitioned by {period}.",
-        partitions_def=assets.partitions_def,
         executor_def=in_process_executor,
     )

@@ -84,7 +84,7 @@ def _acquire(context: AssetExecutionContext, walk: Walk, lake: Lake, keys: list[
     path = walk.feed.source.path
     source = None if path is None else walk.settings.source_path(path)
     try:
-        report = acquire(lake, walk.feed, source, keys, run_id=context.run_id, now_us=time.time_ns() // 1000)
+        report = acquire(lake, walk.feed, source, keys, run_id=context.run.run_id, now_us=time.time_ns() // 1000)
     except MarketDataError as error:
         raise Failure(
             f"the source of {walk.feed.name} gave nothing: {error}", allow_retries=False
@@ -103,7 +103,7 @@ def _outcomes(
 ) -> Iterator[PartitionOutcome]:
     done = 0
     try:
-        for outcome in walk_partitions(lake, walk.feed, walk.period, keys, wanted, run_id=context.run_id):
+        for outcome in walk_partitions(lake, walk.feed, walk.period, keys, wanted, run_id=context.run.run_id):
             done += 1
             yield outcome
     except MarketDataError as error:
@@ -119,10 +119,10 @@ def _mark_withheld(context: AssetExecutionContext, outcome: PartitionOutcome) ->
         return  # Dagster then has planned every partition by itself.
     for key in withheld(outcome, frozenset(context.selected_asset_keys)):
         planned = DagsterEvent.build_asset_materialization_planned_event(
-            context.job_name, str(context.op_execution_context.op_handle),
+            context.run.job_name, str(context.op_execution_context.op_handle),
             AssetMaterializationPlannedData(key, partition=outcome.partition),
         )  # fmt: skip
-        context.instance.report_dagster_event(planned, context.run_id, logging.DEBUG)
+        context.instance.report_dagster_event(planned, context.run.run_id, logging.DEBUG)
 
 
 def _failure(walk: Walk, blocked: dict[str, str], total: int) -> Failure:

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from marketdata_pipelines.domain import tables as t
 from marketdata_pipelines.domain.bars import AGGREGATE_SCHEMA
-from marketdata_pipelines.domain.feeds import Feed
+from marketdata_pipelines.domain.feeds import Anchor, Feed
 from marketdata_pipelines.domain.intervals import table_name
 from marketdata_pipelines.domain.labels import bucket_days
 from marketdata_pipelines.domain.partitions import Period, partition_key, partition_span, period_of
@@ -51,10 +51,13 @@ class CoarseBars:
 
     def label_partitions(self, key: str, name: str, sessions: Sequence[Session]) -> list[str]:
         """The base partitions whose buckets a base partition's bars are in: itself, perhaps the one before."""
+        first = sessions[0].date if sessions else None
+        if self._feed.anchor is Anchor.UTC:
+            # Every UTC day may have bars, whatever the calendar says.
+            first = partition_span(key, self._period)[0]
         found = {key}
-        if sessions:
-            label, _ = bucket_days(self._feed, sessions[0].date, _TIMEFRAMES[name])
-            found.add(partition_key(label, self._period))
+        if first is not None:
+            found.add(partition_key(bucket_days(self._feed, first, _TIMEFRAMES[name])[0], self._period))
         return sorted(found)
 
     def days_span(self, start: date, end: date, names: Sequence[str]) -> tuple[date, date]:
@@ -64,7 +67,7 @@ class CoarseBars:
 
     def _reach(self, end: date, timeframe: str) -> date:
         last = max(end, bucket_days(self._feed, end, timeframe)[1])
-        if timeframe != "2d":
+        if timeframe != "2d" or self._feed.anchor is Anchor.UTC:
             return last
         # `end` may be no session: the pair that reaches beyond it starts with the last session before it.
         near = feed_calendar(self._feed).sessions(end - timedelta(days=10), end)

@@ -20,7 +20,7 @@ from marketdata_pipelines.domain.rules import mask_to_rules, rule_bit
 from marketdata_pipelines.domain.session_grid import Ints, Placement, SessionGrid
 from marketdata_pipelines.domain.tables import RAW_TRADES
 from marketdata_pipelines.domain.trades import trades_to_bars
-from marketdata_pipelines.domain.validation import MISSING_TS, bar_mask, resolve_duplicates, trade_mask
+from marketdata_pipelines.domain.validation import MISSING_TS, bar_mask, label_closes, resolve_duplicates, trade_mask
 from marketdata_pipelines.pipeline.ingest import IngestMode
 from marketdata_pipelines.stores.lake.catalog import StandingPart
 
@@ -138,10 +138,8 @@ def _bar_table(feed: Feed, raw: pa.Table, order: Ints, placement: Placement, gri
     days = grid.dates[np.maximum(session, 0)] if has_dates else np.zeros(len(ts), np.int32)
     if feed.interval.is_intraday:
         closes = ts + feed.interval.us
-    elif feed.interval.us == DAY_US and has_dates:
-        closes = grid.completes[np.maximum(session, 0)]
     else:
-        closes = ts + max(feed.interval.us, DAY_US)
+        closes = label_closes(feed, grid, session, ts)
     columns = {
         "symbol": symbol_column(codes, symbols),
         "ts": timestamps(ts),

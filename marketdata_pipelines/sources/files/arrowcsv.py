@@ -94,6 +94,11 @@ def fit_text(cells: Sequence[str | None], kind: pa.DataType, decimal: str) -> tu
         return text.fill_null(""), True
     if pa.types.is_dictionary(kind):
         return text.fill_null("").dictionary_encode(), True
+    if pa.types.is_date(kind):
+        read = read_written(text, "iso", 1)
+        good = read.readable & read.dated
+        days = (read.values // 86_400).astype(np.int32)
+        return pa.array(days, pa.int32(), mask=~good).cast(kind), bool(good.all())
     if pa.types.is_timestamp(kind):
         per_second = 10**9 if kind.unit == "ns" else 10**6
         read = read_written(text, "iso", per_second)
@@ -117,6 +122,8 @@ def _time_type(time_format: str, cell: str, *, nanos: bool) -> pa.DataType:
     match = layout_pattern(time_format).match(layout_of(cell)) if time_format == "iso" else None
     if match is None or match["Y"] is None:
         return pa.string()
+    if match["H"] is None and not (match["Z"] or match["z"]):
+        return pa.date32()
     fine = nanos or len(match["f"] or "") > 6
     aware = bool(match["Z"] or match["z"])
     # Arrow knows `Z` and numeric offsets only, and no more than nine digits of a second.

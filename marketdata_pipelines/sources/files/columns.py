@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from marketdata_pipelines.domain.feeds import DataKind
+from marketdata_pipelines.sources.files import times
 from marketdata_pipelines.sources.files.names import NAMES, PRICE_WORDS, TRADE_NAMES, ZONE_WORDS
 
 BAR_FIELDS = ("open", "high", "low", "close")
@@ -135,8 +136,6 @@ def _time_key(parts: list[str]) -> str | None:
 
 
 def _time_source(free: list[str], keys: Mapping[str, list[str]], samples: Mapping[str, Sequence[str]]) -> str | None:
-    from marketdata_pipelines.sources.files import times
-
     timed = {name: key for name in free if (key := _time_key(keys[name])) is not None}
     whole = [name for name in timed if timed[name] not in _DATE_NAMES | _CLOCK_NAMES]
     dates = [name for name in timed if timed[name] in _DATE_NAMES]

@@ -11,7 +11,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from types import TracebackType
-from typing import BinaryIO, Protocol, Self
+from typing import IO, BinaryIO, Protocol, Self
 
 import zstandard
 
@@ -50,11 +50,11 @@ class ByteStream:
     Errors: `read` raises SourceRejected(compression_damaged) where the compressed data is cut off or damaged.
     """
 
-    def __init__(self, path: str, raw: BinaryIO, compression: str | None) -> None:
+    def __init__(self, path: str, raw: BinaryIO, compression: str | None, member: IO[bytes] | None = None) -> None:
         self.path = path
         self.compression = compression
         self._raw = raw
-        self._pieces = _pieces(raw, compression)
+        self._pieces = _pieces(member or raw, compression)
         self._buffer = bytearray()
         self._ended = False
 
@@ -64,7 +64,8 @@ class ByteStream:
             try:
                 piece = next(self._pieces, None)
             except _DAMAGE as error:
-                if self.compression is None:
+                # An error number comes from the disk or the network, not from a decoder.
+                if self.compression is None or getattr(error, "errno", None) is not None:
                     raise SourceUnavailable(f"{self.path} could not be read ({error}); try again") from error
                 raise SourceRejected(
                     f"{self.path} is {self.compression} data that ends early or fails its checksum ({error}); "
@@ -140,12 +141,15 @@ def open_stream(path: str) -> ByteStream:
     try:
         head = raw.read(8)
         raw.seek(0)
-        if head.startswith(_ZIP_MAGIC):
-            member = _single_member(path, raw)
-            if member is not None:
-                return ByteStream(path, member, "zip")
+        member = _single_member(path, raw) if head.startswith(_ZIP_MAGIC) else None
     except OSError as error:
+        raw.close()
         raise SourceUnavailable(f"{path} could not be read ({error}); try again") from error
+    except SourceRejected:
+        raw.close()
+        raise
+    if member is not None:
+        return ByteStream(path, raw, "zip", member)
     compression = next((name for magic, name in _MAGIC if head.startswith(magic)), None)
     return ByteStream(path, raw, compression)
 
@@ -160,7 +164,7 @@ def open_seekable(path: str) -> BinaryIO:
         return io.BytesIO(stream.read_all())
 
 
-def _pieces(raw: BinaryIO, compression: str | None) -> Iterator[bytes]:
+def _pieces(raw: IO[bytes], compression: str | None) -> Iterator[bytes]:
     decoder_of = _DECODERS.get(compression or "")
     if decoder_of is None:
         while piece := raw.read(1 << 20):
@@ -181,7 +185,7 @@ def _pieces(raw: BinaryIO, compression: str | None) -> Iterator[bytes]:
         raise EOFError("the data ends inside a compressed frame")
 
 
-def _single_member(path: str, raw: BinaryIO) -> BinaryIO | None:
+def _single_member(path: str, raw: BinaryIO) -> IO[bytes] | None:
     """The one member of a plain zip; None for a workbook, which is a zip too."""
     try:
         archive = zipfile.ZipFile(raw)
@@ -190,7 +194,7 @@ def _single_member(path: str, raw: BinaryIO) -> BinaryIO | None:
             raw.seek(0)
             return None
         if len(names) == 1:
-            return archive.open(names[0])  # type: ignore[return-value]
+            return archive.open(names[0])
     except (*_DAMAGE, NotImplementedError, ValueError) as error:
         raise SourceRejected(
             f"{path} is a zip archive that cannot be opened ({error}); fetch it again", rule="container_damaged"

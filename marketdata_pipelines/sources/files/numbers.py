@@ -111,9 +111,10 @@ def _has_hex(text: Column) -> bool:
 
 def _without_signs(text: Column, present: int) -> Column:
     """Drop currency signs and thousands separators where the column as a whole is written with them."""
-    if 2 * int(to_flags(pc.match_substring_regex(text, _CURRENCY)).sum()) > present:
+    priced = 2 * int(to_flags(pc.match_substring_regex(text, _CURRENCY)).sum()) > present
+    if priced:
         text = pc.replace_substring_regex(text, _CURRENCY, "")
     grouped = to_flags(pc.match_substring_regex(text, _GROUPED))
-    if 2 * int(grouped.sum()) > present:
+    if priced or 2 * int(grouped.sum()) > present:
         text = pc.if_else(pa.array(grouped), pc.replace_substring(text, ",", ""), text)
     return text

@@ -4,30 +4,30 @@ Rules about values (high below low, closed exchange, duplicates) are not judged 
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from marketdata_pipelines.domain.bars import PRICES, RAW_BAR_SCHEMA, RAW_TRADE_SCHEMA, TS, TS_NS
+from marketdata_pipelines.domain.bars import PRICES, RAW_BAR_SCHEMA, RAW_TRADE_SCHEMA
 from marketdata_pipelines.domain.feeds import DataKind, Feed
 from marketdata_pipelines.domain.rules import mask_to_rules, rule_bit
 from marketdata_pipelines.sources.files.arrays import Column, is_null, take_rows
 from marketdata_pipelines.sources.files.cells import Cells
-from marketdata_pipelines.sources.files.chunks import CopiedChunk, SourcedChunk
+from marketdata_pipelines.sources.files.chunks import SourcedChunk
 from marketdata_pipelines.sources.files.columns import SIDES
+from marketdata_pipelines.sources.files.heldrows import HeldRows
 from marketdata_pipelines.sources.files.numbers import as_text, not_integer_text, parse_numbers
 from marketdata_pipelines.sources.files.plans import FilePlan
-from marketdata_pipelines.sources.files.repeated import RepeatedRows, resolve_repeated
 from marketdata_pipelines.sources.files.symbols import SymbolJudge, symbol_rules
 from marketdata_pipelines.sources.files.timestamps import (
-    NS_PER_SECOND,
     Instants,
     TimeReading,
     join_cells,
     read_instants,
     time_reading,
+    to_timestamps,
 )
 from marketdata_pipelines.sources.parsed import Chunk, TableChunk
 
@@ -49,17 +49,6 @@ class _Codes:
     rules: np.ndarray
 
 
-@dataclass(slots=True)
-class _Held:
-    """Rows of repeated local hours, kept back until the file's end shows both passes."""
-
-    tables: list[pa.Table] = field(default_factory=list)
-    first: list[np.ndarray] = field(default_factory=list)
-    second: list[np.ndarray] = field(default_factory=list)
-    wall: list[np.ndarray] = field(default_factory=list)
-    texts: list[str] = field(default_factory=list)
-
-
 class RowReader:
     """Turns the cells of ONE file into chunks; rows of repeated local hours come last.
 
@@ -72,7 +61,7 @@ class RowReader:
         self._feed = feed
         self._plan = plan
         self._judge: SymbolJudge | None = None
-        self._held = _Held()
+        self._held: dict[str | None, HeldRows] = {}
         self._reading: TimeReading = time_reading(
             feed,
             time_format=plan.time_format,
@@ -98,44 +87,25 @@ class RowReader:
             rules = shared.copy()
             columns = self._values(cells, side, rules, broken)
             table = self._table(cells, columns, symbols, instants, rules, side)
-            yield from self._emit(cells, table, instants, held)
+            yield from self._emit(cells, table, instants, held, side)
 
     def finish(self) -> Iterator[Chunk]:
         """The rows kept back, decided as far as the file's order decides them."""
-        held = self._held
-        if not held.tables:
-            return
-        table = pa.concat_tables(held.tables)
-        rows = RepeatedRows(
-            table["symbol"].to_pylist(),
-            np.concatenate(held.wall),
-            np.concatenate(held.first),
-            np.concatenate(held.second),
-        )
-        hours = self._feed.interval.us >= 3_600_000_000 and self._plan.kind is DataKind.BARS
-        values, certain = resolve_repeated(rows, self._reading.ticks_per_second, equal_restarts=hours)
-        ids = table["rules"].to_pylist()
-        ambiguous = "local_time_ambiguous"
-        joined = [
-            text if sure else f"{text};{ambiguous}" if text else ambiguous
-            for text, sure in zip(ids, certain.tolist(), strict=True)
-        ]
-        table = _replace(table, "rules", pa.array(joined, pa.string()))
-        table = _replace(table, "ts", self._timestamps(values, certain))
-        yield CopiedChunk(self._plan.kind, table.combine_chunks(), tuple(held.texts))
+        for held in self._held.values():
+            chunk = held.decide(self._plan.kind, self._reading, self._feed.interval.us)
+            if chunk is not None:
+                yield chunk
 
-    def _emit(self, cells: Cells, table: pa.Table, instants: Instants, held: np.ndarray) -> Iterator[Chunk]:
+    def _emit(
+        self, cells: Cells, table: pa.Table, instants: Instants, held: np.ndarray, side: str | None
+    ) -> Iterator[Chunk]:
         kind = self._plan.kind
         texts = cells.texts or TableChunk(kind, table).originals
         if not len(held):
             places = np.arange(len(cells))
             yield TableChunk(kind, table) if cells.texts is None else SourcedChunk(kind, table, places, cells.texts)
             return
-        self._held.tables.append(table.take(pa.array(held)))
-        self._held.first.append(instants.values[held])
-        self._held.second.append(instants.seconds[held])
-        self._held.wall.append(instants.wall[held])
-        self._held.texts += list(texts(held))
+        self._held.setdefault(side, HeldRows()).add(table, instants, held, list(texts(held)))
         others = np.setdiff1d(np.arange(len(cells)), held)
         if len(others):
             yield SourcedChunk(kind, table.take(pa.array(others)), others, lambda places: list(texts(places)))
@@ -229,17 +199,13 @@ class RowReader:
             **{name: column for name, column in columns.items() if column is not None},
             "row": pa.array(cells.rows),
             "symbol": take_rows(pa.array(names, pa.string()), symbols.codes),
-            "ts": self._timestamps(instants.values, instants.known),
+            "ts": to_timestamps(instants.values, instants.known, self._reading),
             "rules": rule_texts(rules),
         }
         if cells.lines is not None:
             arrays["line"] = pa.array(cells.lines)
         filled = [arrays.get(column.name, pa.nulls(len(cells), column.type)) for column in schema]
         return pa.Table.from_arrays(filled, schema=schema)
-
-    def _timestamps(self, values: np.ndarray, known: np.ndarray) -> Column:
-        kind = TS_NS if self._reading.ticks_per_second == NS_PER_SECOND else TS
-        return pa.array(values, pa.int64(), mask=None if known.all() else ~known).cast(kind)
 
 
 def rule_texts(rules: np.ndarray) -> Column:
@@ -257,7 +223,3 @@ def _flag(rules: np.ndarray, where: np.ndarray, rule: str) -> None:
 
 def _nullable(values: np.ndarray, missing: np.ndarray) -> Column:
     return pa.array(values, pa.float64(), mask=missing if missing.any() else None, from_pandas=False)
-
-
-def _replace(table: pa.Table, name: str, column: Column) -> pa.Table:
-    return table.set_column(table.schema.get_field_index(name), table.schema.field(name), column)

@@ -135,16 +135,14 @@ def _sample_delimited(
         for name, value in (("delimiter", spec.delimiter), ("header", spec.header), ("decimal", spec.decimal))
         if value is None
     ]
-    findings = list(container.findings)
-    if decimal == "," and spec.decimal is None:
-        findings.append(("decimal_comma", 'numbers have a decimal comma; pin `decimal: ","`'))
+    noted = [("decimal_comma", 'numbers have a decimal comma; pin `decimal: ","`')] if decimal == "," else []
     container = _changed(
         container,
         delimiter=delimiter,
         header=layout.names is not None,
         decimal=decimal,
         guessed=(*container.guessed, *guessed),
-        findings=tuple(findings),
+        findings=(*container.findings, *(noted if spec.decimal is None else [])),
     )
     return container, Sample(sources, layout.names is not None, cells)
 

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from marketdata_pipelines.domain.bars import TS, TS_NS
 from marketdata_pipelines.domain.feeds import Feed, Label
 from marketdata_pipelines.domain.intervals import DAY_US
 from marketdata_pipelines.domain.rules import rule_bit
@@ -65,6 +66,12 @@ def time_reading(feed: Feed, *, time_format: str, zone: str | None, label: Label
     # A day, week or month labelled by its end is put into the day before that end.
     width_us = min(feed.interval.us, DAY_US) if label is Label.END and not trades else 0
     return TimeReading(time_format, zone or "UTC", ticks, daily, local_dates, width_us)
+
+
+def to_timestamps(values: np.ndarray, known: np.ndarray, reading: TimeReading) -> Column:
+    """Ticks as the timestamps of a raw table, null where not known."""
+    kind = TS_NS if reading.ticks_per_second == NS_PER_SECOND else TS
+    return pa.array(values, pa.int64(), mask=None if known.all() else ~known).cast(kind)
 
 
 def join_cells(parts: Sequence[Column], time_format: str) -> Column:

@@ -15,7 +15,6 @@ import numpy as np
 import pyarrow as pa
 from filelock import FileLock, Timeout
 
-from marketdata_pipelines.domain.frames import count_symbols
 from marketdata_pipelines.errors import PartitionConflict, PartitionMissing
 from marketdata_pipelines.stores.lake.catalog import Catalog, Stored
 from marketdata_pipelines.stores.lake.layout import LakeLayout
@@ -104,6 +103,9 @@ class Lake:
         remove_leftovers(self.layout.temporary)
 
     def _write(self, feed: str, write: TableWrite, manifest: dict[str, object]) -> Stored:
+        # Readers of the lake need no kernels, whose compiler takes a while to load.
+        from marketdata_pipelines.domain.frames import count_symbols
+
         table = write.table
         assert table is not None
         path = self.layout.table_file(write.name, feed, write.partition)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -35,7 +36,7 @@ class Outcome:
     table: pa.Table
     originals: list[str]
 
-    def column(self, name: str) -> list[object]:
+    def column(self, name: str) -> list[Any]:
         return list(self.table[name].to_pylist())
 
     @property
@@ -59,12 +60,12 @@ def build_feed(
     data: DataKind | None = None,
     label: Label = Label.START,
     asset_class: AssetClass | None = None,
-    **source: object,
+    **source: Any,
 ) -> Feed:
     width = parse_interval(interval)
     return Feed(
         name="feed",
-        source=SourceSpec(kind=SourceKind.FILES, label=label, **source),  # type: ignore[arg-type]
+        source=SourceSpec(kind=SourceKind.FILES, label=label, **source),
         interval=width,
         calendar=CalendarSpec(calendar),
         asset_class=asset_class or default_asset_class(calendar),
@@ -97,8 +98,8 @@ def write(tmp_path: Path) -> Callable[[str, str | bytes], str]:
 def read(write: Callable[[str, str | bytes], str]) -> Callable[..., Outcome]:
     """Write a file and read it whole with a feed of these settings."""
 
-    def read_content(name: str, content: str | bytes, **settings: object) -> Outcome:
-        return read_whole(write(name, content), build_feed(**settings))  # type: ignore[arg-type]
+    def read_content(name: str, content: str | bytes, **settings: Any) -> Outcome:
+        return read_whole(write(name, content), build_feed(**settings))
 
     return read_content
 

@@ -17,8 +17,8 @@ def read(text: str, time_format: str = "iso", ticks: int = MICROS) -> int | None
     return int(found.values[0]) if found.readable[0] else None
 
 
-def micros(*parts: int) -> int:
-    return int(datetime(*parts, tzinfo=UTC).timestamp()) * MICROS  # type: ignore[misc]
+def micros(year: int, month: int, day: int, hour: int = 0, minute: int = 0) -> int:
+    return int(datetime(year, month, day, hour, minute, tzinfo=UTC).timestamp()) * MICROS
 
 
 @given(st.lists(st.datetimes(datetime(1, 1, 1), datetime(9999, 12, 31)), min_size=1, max_size=20))
@@ -54,7 +54,16 @@ def test_vendor_times_are_read(text: str, time_format: str, parts: tuple[int, ..
 
 @pytest.mark.parametrize(
     "text",
-    ["", "0", "1381152600", "not-a-date", "2013-13-07T13:30:00Z", "2013-02-30 10:00:00", "2013-10-07 24:00", "2013-10-07T13:60Z"],
+    [
+        "",
+        "0",
+        "1381152600",
+        "not-a-date",
+        "2013-13-07T13:30:00Z",
+        "2013-02-30 10:00:00",
+        "2013-10-07 24:00",
+        "2013-10-07T13:60Z",
+    ],
 )
 def test_what_is_no_iso_time_is_not_read(text: str) -> None:
     assert read(text) is None

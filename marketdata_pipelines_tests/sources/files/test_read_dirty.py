@@ -11,7 +11,15 @@ from marketdata_pipelines_tests.sources.files.conftest import build_feed, read_w
 
 # Defects of a row that show in its text alone; the others are about values and are found later.
 PARSER_DEFECTS = {
-    *("ragged_short", "ragged_long", "truncated_last_line", "huge_line", "nul_bytes", "mixed_encoding", "unclosed_quote"),
+    *(
+        "ragged_short",
+        "ragged_long",
+        "truncated_last_line",
+        "huge_line",
+        "nul_bytes",
+        "mixed_encoding",
+        "unclosed_quote",
+    ),
     *("repeated_header", "footer_total", "bad_timestamp", "epoch_unit_mix", "date_format_mix", "dst_nonexistent"),
     *("volume_bad_format", "symbol_empty_or_sql", "symbol_case_space", "symbol_csv_injection"),
     *("symbol_path_traversal", "symbol_unicode"),

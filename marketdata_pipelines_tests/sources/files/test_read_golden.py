@@ -1,6 +1,7 @@
 """Every real data set parses to its golden rows exactly."""
 
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,7 +14,7 @@ from marketdata_pipelines.sources.files.plan import plan_file
 from marketdata_pipelines_tests.sources.files.conftest import build_feed, read_whole
 
 NEW_YORK = {"timezone": "America/New_York"}
-SETS = {
+SETS: dict[str, tuple[str, dict[str, Any]]] = {
     "eq_csv": ("csv_vendor/*.csv", NEW_YORK),
     "eq_parquet": ("parquet_daily/*.parquet", {}),
     "eq_seconds": ("csv_gz/IBM_1s_*.csv.gz", {"interval": "1s", **NEW_YORK}),
@@ -38,7 +39,9 @@ def test_real_files_give_the_golden_rows(shared_data: Path, name: str) -> None:
     table = pa.concat_tables(tables)
     golden = pq.read_table(shared_data / "golden" / "canonical" / f"{name}.parquet")
     values = ["open", "high", "low", "close", "volume"] if "open" in golden.column_names else ["price", "size"]
-    schema = pa.schema([("symbol", pa.string()), ("ts", pa.timestamp("us", "UTC")), *((v, pa.float64()) for v in values)])
+    schema = pa.schema(
+        [("symbol", pa.string()), ("ts", pa.timestamp("us", "UTC")), *((v, pa.float64()) for v in values)]
+    )
 
     found, wanted = (part.select(schema.names).cast(schema) for part in (table, golden))
     if name == "crypto_jsonl":

@@ -7,7 +7,9 @@ from marketdata_pipelines.sources.files.repeated import RepeatedRows, resolve_re
 HOUR = 3600
 
 
-def resolve(minutes: list[int], symbols: list[str] | None = None, *, hours: bool = False) -> tuple[list[int], list[bool]]:
+def resolve(
+    minutes: list[int], symbols: list[str] | None = None, *, hours: bool = False
+) -> tuple[list[int], list[bool]]:
     base = 1_383_454_800
     wall = np.array([base + 60 * minute for minute in minutes])
     rows = RepeatedRows(symbols or ["SPY"] * len(minutes), wall, wall + 4 * HOUR, wall + 5 * HOUR)

@@ -14,14 +14,18 @@ from marketdata_pipelines.sources.files.zones import local_to_utc, open_zone, ut
 ZONES = ("America/New_York", "Europe/London", "Asia/Tokyo", "Australia/Sydney", "America/Sao_Paulo", "EST")
 
 
-def wall(*parts: int) -> int:
-    return int(datetime(*parts, tzinfo=UTC).timestamp())  # type: ignore[misc]
+def wall(year: int, month: int, day: int, hour: int = 0, minute: int = 0) -> int:
+    return int(datetime(year, month, day, hour, minute, tzinfo=UTC).timestamp())
 
 
-@given(st.sampled_from(ZONES), st.lists(st.datetimes(datetime(1975, 1, 1), datetime(2090, 1, 1)), min_size=1, max_size=5))
+@given(
+    st.sampled_from(ZONES), st.lists(st.datetimes(datetime(1975, 1, 1), datetime(2090, 1, 1)), min_size=1, max_size=5)
+)
 def test_both_ways_agree_with_zoneinfo(zone: str, times: list[datetime]) -> None:
     instants = np.array([int(time.replace(tzinfo=UTC).timestamp()) for time in times])
-    expected = [datetime.fromtimestamp(t, UTC).astimezone(ZoneInfo(zone)).replace(tzinfo=UTC) for t in instants.tolist()]
+    expected = [
+        datetime.fromtimestamp(t, UTC).astimezone(ZoneInfo(zone)).replace(tzinfo=UTC) for t in instants.tolist()
+    ]
 
     local = utc_to_local(instants, zone)
     back = local_to_utc(local, zone)
