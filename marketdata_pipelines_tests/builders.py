@@ -175,9 +175,7 @@ def take_in(
     return list(ingest_files(lake, feed, sources, run, workers=workers))
 
 
-def walk_keys(
-    lake: Lake, feed: Feed, period: Period, keys: Sequence[str], *names: str
-) -> dict[str, PartitionOutcome]:
+def walk_keys(lake: Lake, feed: Feed, period: Period, keys: Sequence[str], *names: str) -> dict[str, PartitionOutcome]:
     """Walk partitions of one period, all of its assets unless some are named; outcomes by key."""
     every = frozenset(table_set.name for table_set in feed_tables(feed) if table_set.period is period)
     wanted = frozenset(names) or every

@@ -113,8 +113,9 @@ def bucket_columns(buckets: Buckets) -> BarColumns:
     """Buckets as bars, to be combined further."""
     floats, ints = buckets.floats, buckets.ints
     return BarColumns(
-        ints[:, CODE].astype(np.int32), ints[:, BUCKET], *(floats[:, at] for at in range(6)),
-        *(ints[:, at] for at in (TRADES, BARS, FIRST, LAST)),
+        ints[:, CODE].astype(np.int32), ints[:, BUCKET],
+        floats[:, OPEN], floats[:, HIGH], floats[:, LOW], floats[:, CLOSE], floats[:, VOLUME], floats[:, NOTIONAL],
+        ints[:, TRADES], ints[:, BARS], ints[:, FIRST], ints[:, LAST],
     )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from marketdata_pipelines.domain.bars import TS
-from marketdata_pipelines.domain.feeds import Anchor, Feed
+from marketdata_pipelines.domain.feeds import Anchor, ClosingAuction, Feed
 from marketdata_pipelines.domain.frames import int_values, symbol_codes
 from marketdata_pipelines.domain.intervals import DAY_US, MINUTE_US
 from marketdata_pipelines.domain.session_grid import Ints
@@ -111,7 +111,7 @@ def _session_gaps(feed: Feed, session: Session, symbol: str, ts: Ints | None, sp
 def _dated(feed: Feed, session: Session, ts: Ints) -> np.ndarray:
     if not feed.interval.is_intraday:
         return ts // DAY_US == day_number(session.date)
-    return (ts + _width(feed) > session.open) & (ts <= session.close)
+    return (ts + _width(feed) > session.open) & (ts < _end(feed, session))
 
 
 def _expected_minutes(feed: Feed, session: Session, span: Span, horizon_us: int, clips: bool) -> Ints:
@@ -128,7 +128,12 @@ def _expected_minutes(feed: Feed, session: Session, span: Span, horizon_us: int,
 def _reached(feed: Feed, session: Session, span: Span) -> bool:
     if not feed.interval.is_intraday:
         return span.first // DAY_US <= day_number(session.date) <= span.last // DAY_US
-    return session.close > span.first and session.open < span.last + _width(feed)
+    return _end(feed, session) > span.first and session.open < span.last + _width(feed)
+
+
+def _end(feed: Feed, session: Session) -> int:
+    # The closing auction's own bar opens at the close; else what opens there may be the next session's.
+    return session.close + (feed.closing_auction is ClosingAuction.OWN_BAR)
 
 
 def _covered(expected: Ints, ts: Ints, width: int) -> np.ndarray:

@@ -76,9 +76,7 @@ def _closed_days(sessions: list[Session]) -> list[str | datetime]:
     closed = [day for day in days_between(sessions[0].date, sessions[-1].date) if day not in open_days]
     # Dagster walks through listed dates on every question, through a cron string only as far as asked.
     never = {weekday for weekday in range(7) if all(day.weekday() != weekday for day in open_days)}
-    exclusions: list[str | datetime] = [
-        datetime.combine(day, time()) for day in closed if day.weekday() not in never
-    ]
+    exclusions: list[str | datetime] = [datetime.combine(day, time()) for day in closed if day.weekday() not in never]
     if never:
         exclusions.append(f"0 0 * * {','.join(str((weekday + 1) % 7) for weekday in sorted(never))}")
     return exclusions

@@ -86,9 +86,7 @@ def _acquire(context: AssetExecutionContext, walk: Walk, lake: Lake, keys: list[
     try:
         report = acquire(lake, walk.feed, source, keys, run_id=context.run.run_id, now_us=time.time_ns() // 1000)
     except MarketDataError as error:
-        raise Failure(
-            f"the source of {walk.feed.name} gave nothing: {error}", allow_retries=False
-        ) from error
+        raise Failure(f"the source of {walk.feed.name} gave nothing: {error}", allow_retries=False) from error
     for message in report.messages:
         context.log.warning(message)
     elsewhere = sorted(set(report.partitions) - set(keys))

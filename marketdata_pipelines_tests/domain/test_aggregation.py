@@ -13,6 +13,7 @@ from marketdata_pipelines.domain.aggregation import (
     Buckets,
     aggregate_groups,
     aggregate_widths,
+    bucket_columns,
     typical_notional,
 )
 from marketdata_pipelines.domain.intervals import HOUR_US, MINUTE_US
@@ -64,27 +65,10 @@ def combine(bars: BarColumns, *widths: int, anchor: int = OPEN_US, limit: int = 
     return aggregate_widths(bars, anchor * whole, limit * whole, limit * whole, widths)
 
 
-def again(buckets: Buckets) -> BarColumns:
-    """Buckets as bars to be combined further."""
-    f, i = buckets.floats, buckets.ints
-    prices = (f[:, column].copy() for column in (kernel.OPEN, kernel.HIGH, kernel.LOW, kernel.CLOSE))
-    return BarColumns(
-        i[:, kernel.CODE].astype(np.int32),
-        i[:, kernel.BUCKET].copy(),
-        *prices,
-        volume=f[:, kernel.VOLUME].copy(),
-        notional=f[:, kernel.NOTIONAL].copy(),
-        trades=i[:, kernel.TRADES].copy(),
-        bars=i[:, kernel.BARS].copy(),
-        first=i[:, kernel.FIRST].copy(),
-        last=i[:, kernel.LAST].copy(),
-    )
-
-
 @given(sessions_of_bars(integer_volume=True))
 def test_an_hour_of_minutes_is_an_hour_of_five_minutes(bars: BarColumns) -> None:
     fives, direct = combine(bars, WIDTHS[0], HOUR_US)
-    (hours,) = combine(again(fives), HOUR_US)
+    (hours,) = combine(bucket_columns(fives), HOUR_US)
 
     exact = [kernel.OPEN, kernel.HIGH, kernel.LOW, kernel.CLOSE, kernel.VOLUME]
     assert np.array_equal(hours.ints, direct.ints)
@@ -127,7 +111,7 @@ def test_bars_fed_in_slices_of_time_give_what_they_give_at_once(bars: BarColumns
     split = OPEN_US + cut * MINUTE_US
     (whole,) = combine(bars, width)
 
-    halves = [again(combine(bars.take(part), width)[0]) for part in (bars.ts < split, bars.ts >= split)]
+    halves = [bucket_columns(combine(bars.take(part), width)[0]) for part in (bars.ts < split, bars.ts >= split)]
     joined = _folded([half for half in halves if len(half)], width)
 
     assert np.array_equal(joined.ints, whole.ints)
@@ -136,7 +120,7 @@ def test_bars_fed_in_slices_of_time_give_what_they_give_at_once(bars: BarColumns
 
 def _folded(halves: list[BarColumns], width: int) -> Buckets:
     """Combine partial buckets by the shared fold; a later part of a bucket counts from its first bar."""
-    shifted = [replace(half, ts=half.first) for half in halves] or [again(combine(_bars(), width)[0])]
+    shifted = [replace(half, ts=half.first) for half in halves] or [bucket_columns(combine(_bars(), width)[0])]
     names = BarColumns.__slots__
     whole = BarColumns(*(np.concatenate([getattr(half, name) for half in shifted]) for name in names))
     order = np.lexsort((whole.ts, whole.code))

@@ -16,8 +16,8 @@ from marketdata_pipelines_tests.builders import day, make_feed, utc
 XNYS_DAYS = st.dates(date(1990, 1, 1), date(2025, 12, 31))
 
 
-def span(calendar: str, moment: str, timeframe: str, **changes: object) -> tuple[str, str]:
-    first, last = bucket_days(make_feed(calendar, **changes), day(moment), timeframe)
+def span(calendar: str, moment: str, timeframe: str) -> tuple[str, str]:
+    first, last = bucket_days(make_feed(calendar), day(moment), timeframe)
     return first.isoformat(), last.isoformat()
 
 

@@ -127,7 +127,7 @@ def test_a_daily_bar_is_finished_at_its_sessions_close() -> None:
 
 @pytest.mark.parametrize(
     ("interval", "label", "end"),
-    [("2d", "2024-03-08", "2024-03-12"), ("1w", "2024-03-04", "2024-03-11"), ("1M", "2024-03-05", "2024-04-01")],
+    [("2d", "2024-03-08", "2024-03-09"), ("1w", "2024-03-04", "2024-03-11"), ("1M", "2024-03-05", "2024-04-01")],
 )
 def test_bars_of_several_days_are_finished_when_their_last_day_is(interval: str, label: str, end: str) -> None:
     feed = make_feed(interval=interval)

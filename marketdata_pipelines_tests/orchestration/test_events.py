@@ -3,7 +3,13 @@ from datetime import UTC, datetime
 import pyarrow as pa
 from dagster import AssetCheckKey, AssetCheckSeverity, AssetKey, DagsterInstance, TableMetadataValue
 
-from marketdata_pipelines.orchestration.events import evaluation, markdown_table, materialization, outcome_events, withheld
+from marketdata_pipelines.orchestration.events import (
+    evaluation,
+    markdown_table,
+    materialization,
+    outcome_events,
+    withheld,
+)
 from marketdata_pipelines.pipeline.outcome import AssetResult, PartitionOutcome
 from marketdata_pipelines.quality.outcome import CheckOutcome
 
@@ -27,7 +33,10 @@ def test_materialization_tells_rows_symbols_span_bytes_and_tables() -> None:
     assert event.metadata["last_ts"].value == LAST.timestamp()
     tables = event.metadata["rows by table"]
     assert isinstance(tables, TableMetadataValue)
-    assert [record.data for record in tables.records] == [{"table": "bars_1d", "rows": 2}, {"table": "bars_2d", "rows": 1}]
+    assert [record.data for record in tables.records] == [
+        {"table": "bars_1d", "rows": 2},
+        {"table": "bars_2d", "rows": 1},
+    ]
 
 
 def test_rejects_are_told_by_rule() -> None:

@@ -38,9 +38,7 @@ def test_the_last_partition_is_always_told() -> None:
     clock.now += 0.5
     line = progress.step("2024-05-02", blocked=False)
 
-    assert line == (
-        "demo by day: 2 of 2 partitions (100 %), 4.0 a second, none blocked, at 2024-05-02, took 0.5 s"
-    )
+    assert line == ("demo by day: 2 of 2 partitions (100 %), 4.0 a second, none blocked, at 2024-05-02, took 0.5 s")
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,9 @@ def test_plain_dagster_in_the_project_keeps_its_runs_where_the_cli_does(
     temporary.mkdir()
 
     with DagsterInstance.from_ref(InstanceRef.from_dir(str(temporary), config_dir=str(PROJECT))) as instance:
-        instance.report_runless_asset_event(AssetMaterialization(AssetKey(["demo", "raw_bars"]), partition="2024-05-01"))
+        instance.report_runless_asset_event(
+            AssetMaterialization(AssetKey(["demo", "raw_bars"]), partition="2024-05-01")
+        )
 
     assert (tmp_path / "data" / "dagster" / "history" / "runs" / "index.db").exists()
 

@@ -11,7 +11,6 @@ VALIDATED, DAILY = AssetKey(["demo", "validated_bars"]), AssetKey(["demo", "dail
 NOT_EMPTY = AssetCheckKey(VALIDATED, "not_empty_when_open")
 
 
-
 def test_each_partition_is_recorded_before_the_next_begins(workshop: Workshop) -> None:
     seen: list[tuple[list[str], int, DagsterRunStatus]] = []
 

@@ -24,7 +24,8 @@ from marketdata_pipelines.sources.simulated.rates import GAP, fault_rates
 FileFormat = Literal["csv", "jsonl", "parquet"]
 Compression = Literal["gz", "zst"]
 
-LABELS_NAME = "labels.csv"
+# Hidden, so that taking in the folder leaves it out.
+LABELS_NAME = ".labels.csv"
 _LABEL_COLUMNS = (
     *("file", "line", "row", "symbol", "ts_utc", "defect", "scope", "expect"),
     *("column", "original", "injected"),
@@ -67,7 +68,7 @@ def write_files(
 ) -> list[WrittenFile]:
     """Write the feed's sessions from start to end, both included, to `folder` as `2024-03-04.csv` …
 
-    Labels:  when the feed asks for faults, `labels.csv` beside them has a row for each (and one `none` for a file
+    Labels:  when the feed asks for faults, `.labels.csv` beside them has a row for each (and one `none` for a file
              without any): file, line, row, symbol, ts_utc, defect, scope, expect, column, original, injected.
     Bytes:   CSV and JSON lines are the same on every machine; files appear whole or not at all.
     Errors:  SettingsInvalid for faults the format cannot hold and for Parquet with a compression (it has its own).

@@ -1,14 +1,20 @@
 """DuckDB over lake files: relations by exact path, each file's decimals cast to double by itself.
 
-Files whose float columns are encoded alike are read as one; files of different scales never meet before the cast.
+DuckDB takes the type of a column from all files it is given. A file without rows, whose floats are doubles, goes
+with every list: so each file's decimals become doubles at their own scale, whatever the scales of the others, and
+whether or not a file was replaced since it was indexed.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+import hashlib
+import tempfile
+from collections.abc import Sequence
+from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from marketdata_pipelines.stores.lake.catalog import Stored
 
@@ -28,11 +34,8 @@ def relation_sql(root: Path, stored: Sequence[Stored], extra: dict[str, str] | N
     if not stored:
         raise ValueError("a relation needs at least one file")
     constants = "".join(f", {_literal(value)} as {_name(name)}" for name, value in (extra or {}).items())
-    branches = [
-        f"select *{_casts(signature)}{constants} from read_parquet([{paths}])"
-        for signature, paths in _by_signature(root, stored)
-    ]
-    return "\nunion all by name\n".join(branches)
+    paths = ", ".join(_literal(str(path)) for path in (*_paths(root, stored), *_doubles(stored)))
+    return f"select *{constants} from read_parquet([{paths}], union_by_name = true)"
 
 
 def query_text(name: str) -> str:
@@ -51,18 +54,27 @@ def create_view(
     connection.execute(f"create or replace view {_name(name)} as {relation_sql(root, stored, extra)}")
 
 
-def _by_signature(root: Path, stored: Iterable[Stored]) -> list[tuple[str, str]]:
-    groups: dict[str, list[str]] = defaultdict(list)
-    for item in stored:
-        groups[item.signature].append(_literal(str(root / item.path)))
-    return [(signature, ", ".join(paths)) for signature, paths in sorted(groups.items())]
+def _paths(root: Path, stored: Sequence[Stored]) -> list[Path]:
+    return [root / item.path for item in stored]
 
 
-def _casts(signature: str) -> str:
-    scaled = [part.split(":")[0] for part in signature.split(",") if part and not part.endswith(":double")]
-    if not scaled:
-        return ""
-    return " replace (" + ", ".join(f"{_name(name)}::double as {_name(name)}" for name in scaled) + ")"
+def _doubles(stored: Sequence[Stored]) -> list[Path]:
+    """The file that makes the float columns of these files doubles; none for tables without."""
+    names = {part.split(":")[0] for item in stored for part in item.signature.split(",") if part}
+    if not names:
+        return []
+    path = Path(_doubles_folder().name) / f"{hashlib.sha256(repr(sorted(names)).encode()).hexdigest()[:16]}.parquet"
+    if not path.exists():
+        empty = pa.schema([(name, pa.float64()) for name in sorted(names)]).empty_table()
+        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as unfinished:
+            pq.write_table(empty, unfinished)
+        Path(unfinished.name).replace(path)
+    return [path]
+
+
+@lru_cache(maxsize=1)
+def _doubles_folder() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="marketdata-")
 
 
 def _name(name: str) -> str:

@@ -41,7 +41,8 @@ def remove_leftovers(temporary_folder: Path) -> None:
     """Remove what killed writers left in the folder for temporary files."""
     if temporary_folder.is_dir():
         for leftover in temporary_folder.glob(f"*{_TEMPORARY}"):
-            if not _is_alive(int(leftover.name.split("-", 1)[0])):
+            pid = leftover.name.split("-", 1)[0]
+            if pid.isdigit() and not _is_alive(int(pid)):
                 leftover.unlink(missing_ok=True)
 
 
@@ -66,7 +67,7 @@ def read_manifest(path: Path) -> dict[str, object]:
 
 
 def float_signature(path: Path) -> str:
-    """How the float columns of a file are encoded (`open:2,close:double`); files of one signature read as one."""
+    """How the float columns of a file are encoded: `open:2,close:double`."""
     schema = pq.read_schema(path)
     parts = []
     for field in schema:

@@ -50,7 +50,7 @@ def test_one_file_a_session_with_header_and_the_days_lines(tmp_path: Path) -> No
     written = write_files(feed, FRIDAY, MONDAY, str(tmp_path))
 
     days = list(historical(feed, FRIDAY, MONDAY))
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["2024-03-08.csv", "2024-03-11.csv", "labels.csv"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".labels.csv", "2024-03-08.csv", "2024-03-11.csv"]
     for file, day in zip(written, days, strict=True):
         header, *lines = Path(file.path).read_text(encoding="utf-8").splitlines()
         assert header == "symbol,timestamp,open,high,low,close,volume,vwap,trade_count"
@@ -97,7 +97,7 @@ def test_labels_tell_line_row_and_what_was_written(tmp_path: Path) -> None:
 
     write_files(feed, FRIDAY, FRIDAY, str(tmp_path))
 
-    with open(tmp_path / "labels.csv", newline="", encoding="utf-8") as stream:
+    with open(tmp_path / ".labels.csv", newline="", encoding="utf-8") as stream:
         labels = {label["defect"]: label for label in csv.DictReader(stream)}
     lines = (tmp_path / "2024-03-08.csv").read_text(encoding="utf-8").splitlines()
     zero, gap = labels["zero_price"], labels["gap_missing_minutes"]
@@ -121,7 +121,7 @@ def test_a_file_without_a_fault_is_labelled_clean(tmp_path: Path) -> None:
 
     written = write_files(feed, date(2024, 3, 4), FRIDAY, str(tmp_path))
 
-    with open(tmp_path / "labels.csv", newline="", encoding="utf-8") as stream:
+    with open(tmp_path / ".labels.csv", newline="", encoding="utf-8") as stream:
         labelled = {label["file"] for label in csv.DictReader(stream) if label["defect"] == "none"}
     assert labelled == {Path(file.path).name for file in written if not file.faults}
     assert labelled
