@@ -10,6 +10,7 @@ from rich.text import Text
 
 from marketdata_pipelines.cli.terminal import readable
 
+Halves = NDArray[np.int64]
 _UP, _DOWN, _FAINT = "green", "red", "dim"
 # By what the upper and lower half of a cell show: 0 nothing, 1 the wick, 2 the body.
 _CELLS = {
@@ -22,44 +23,50 @@ _LABEL_EVERY = 24
 
 @dataclass(frozen=True, slots=True)
 class _Candles:
-    low: NDArray[np.float64]
-    high: NDArray[np.float64]
-    body_low: NDArray[np.float64]
-    body_high: NDArray[np.float64]
+    """Bars in half lines: the first and last half line, counted from the chart's floor, of wick and body."""
+
+    wick: tuple[Halves, Halves]
+    body: tuple[Halves, Halves]
     rising: NDArray[np.bool_]
 
 
 def draw_candles(bars: pa.Table, *, width: int, height: int = 14) -> list[Text]:
     """Lines of a chart of the last bars that fit in `width`; bars of one symbol in order of time, at least one."""
     shown = bars.slice(max(bars.num_rows - (width - _AXIS_WIDTH), 0))
-    opens, closes = (shown[name].to_numpy() for name in ("open", "close"))
+    opens, high, low, closes = (shown[name].to_numpy() for name in ("open", "high", "low", "close"))
+    floor = float(low.min())
+    step = (float(high.max()) - floor) / (2 * height) or 1.0
     candles = _Candles(
-        shown["low"].to_numpy(), shown["high"].to_numpy(), np.minimum(opens, closes), np.maximum(opens, closes),
+        _halves((low - floor) / step, (high - floor) / step, 2 * height),
+        _halves((np.minimum(opens, closes) - floor) / step, (np.maximum(opens, closes) - floor) / step, 2 * height),
         closes >= opens,
-    )  # fmt: skip
-    floor, top = float(candles.low.min()), float(candles.high.max())
-    step = (top - floor) / (2 * height) or 1.0
-    lines = [_price_line(candles, floor, step, row) for row in reversed(range(height))]
+    )
+    lines = [_price_line(candles, floor + step * (2 * row + 1), row) for row in reversed(range(height))]
     volume = shown["volume"].fill_null(0.0).to_numpy()
     dates = [f"{moment:%Y-%m-%d}" for moment in shown["ts"].to_pylist()]
     return [*lines, _volume_line(volume, candles.rising), _date_line(dates)]
 
 
-def _price_line(candles: _Candles, floor: float, step: float, row: int) -> Text:
-    lower, upper = (_half(candles, floor + step * (2 * row + half), step) for half in (0, 1))
+def _halves(low: NDArray[np.float64], high: NDArray[np.float64], count: int) -> tuple[Halves, Halves]:
+    first = np.clip(np.floor(low).astype(np.int64), 0, count - 1)
+    # Something is drawn even where low and high are the same price.
+    return first, np.maximum(np.ceil(high).astype(np.int64) - 1, first)
+
+
+def _price_line(candles: _Candles, price: float, row: int) -> Text:
     # A price on every third line is enough to read the others.
-    label = readable(round(floor + step * (2 * row + 1), 2)) if row % 3 == 0 else ""
-    line = Text(f"{label:>{_AXIS_WIDTH - 2}} │" if label else " " * (_AXIS_WIDTH - 1) + "│", style=_FAINT)
-    for at, key in enumerate(zip(upper.tolist(), lower.tolist(), strict=True)):
-        line.append(_CELLS[key], style=_UP if candles.rising[at] else _DOWN)
+    label = readable(round(price, 2)) if row % 3 == 0 else ""
+    line = Text(f"{label:>{_AXIS_WIDTH - 2}} │", style=_FAINT)
+    upper, lower = _shown(candles, 2 * row + 1), _shown(candles, 2 * row)
+    for cell, rising in zip(zip(upper, lower, strict=True), candles.rising.tolist(), strict=True):
+        line.append(_CELLS[cell], style=_UP if rising else _DOWN)
     return line
 
 
-def _half(candles: _Candles, price: float, step: float) -> NDArray[np.int64]:
-    wick = (candles.low < price + step) & (candles.high >= price)
-    # A body never vanishes: open and close may be the same price.
-    body = (candles.body_low < price + step) & (candles.body_high >= price)
-    return wick.astype(np.int64) + (wick & body)
+def _shown(candles: _Candles, half: int) -> list[int]:
+    wick, body = ((first <= half) & (half <= last) for first, last in (candles.wick, candles.body))
+    found: list[int] = (wick.astype(np.int64) + (wick & body)).tolist()
+    return found
 
 
 def _volume_line(volume: NDArray[np.float64], rising: NDArray[np.bool_]) -> Text:

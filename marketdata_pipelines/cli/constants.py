@@ -13,4 +13,3 @@ def text_scalar(text: str) -> pa.Scalar:
 def zero_scalar(kind: pa.DataType) -> pa.Scalar:
     """0 of an 8-byte type, or false."""
     return pa.Array.from_buffers(kind, 1, [None, pa.py_buffer(bytes(8))])[0]
-

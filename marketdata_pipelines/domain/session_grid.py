@@ -3,6 +3,7 @@
 The vectorised counterpart of `sessions`: built once a partition, asked with whole columns.
 """
 
+from copy import copy
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -101,6 +102,26 @@ class SessionGrid:
             return Placement(session, regular, nothing, nothing, nothing)
         at = np.where(regular, segment, 0)
         return Placement(session, regular, self._segment_open[at], self._segment_close[at], self._segment_complete[at])
+
+    def with_extended_segments(self) -> "SessionGrid":
+        """The same sessions with the hours before the open and after the close as trading segments of their own.
+
+        For bars that include the extended hours: their buckets count from the start of those hours and are cut at
+        the open and at the close.
+        """
+        if self._everything or not len(self.dates) or self._feed.extended_hours is None:
+            return self
+        grid = copy(self)
+        begins = np.concatenate((self._segment_open, self._extended_open, self.completes))
+        until = np.concatenate((self._segment_close, self.opens, self._extended_close))
+        member = np.concatenate((self._segment_end, self.opens, self._extended_close))
+        complete = np.concatenate((self._segment_complete, self.opens, self._extended_close))
+        order = np.argsort(begins, kind="stable")
+        order = order[(until > begins)[order]]
+        grid._segment_open, grid._segment_close = begins[order], until[order]
+        grid._segment_end, grid._segment_complete = member[order], complete[order]
+        grid.completes = np.maximum(self.completes, self._extended_close)
+        return grid
 
     def local_dates(self, ts: Ints) -> NDArray[np.int32]:
         """The exchange-local date of instants, as days since 1970 (UTC dates for `anchor: utc`)."""

@@ -1,14 +1,21 @@
 """The multi-asset of one feed and period, made from the feed's tables; what its step does is in `walking`."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
-from dagster import AssetExecutionContext, AssetsDefinition, BackfillPolicy, TimeWindowPartitionsDefinition, multi_asset
+from dagster import (
+    AssetExecutionContext,
+    AssetMaterialization,
+    AssetsDefinition,
+    BackfillPolicy,
+    TimeWindowPartitionsDefinition,
+    multi_asset,
+)
 
 from marketdata_pipelines.domain.feeds import Feed
 from marketdata_pipelines.domain.partitions import Period
 from marketdata_pipelines.orchestration.keys import job_name, step_name
 from marketdata_pipelines.orchestration.specs import period_check_specs, period_specs
-from marketdata_pipelines.orchestration.walking import OnOutcome, StepEvents, Walk, walk_step
+from marketdata_pipelines.orchestration.walking import OnOutcome, Walk, walk_step
 from marketdata_pipelines.settings.environment import Settings
 
 
@@ -36,7 +43,9 @@ def period_assets(walk: Walk, partitions: TimeWindowPartitionsDefinition) -> Ass
         backfill_policy=BackfillPolicy.single_run(),
         pool=walk.feed.name,
     )
-    def walk_assets(context: AssetExecutionContext) -> StepEvents:
-        yield from walk_step(context, walk)
+    def walk_assets(context: AssetExecutionContext) -> Iterator[AssetMaterialization]:
+        walk_step(context, walk)
+        # Everything is reported already. Only a generator may leave all its outputs out.
+        yield from ()
 
     return walk_assets

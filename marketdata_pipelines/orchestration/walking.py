@@ -33,7 +33,6 @@ from marketdata_pipelines.settings.environment import Settings
 from marketdata_pipelines.stores.lake.lake import Lake
 
 OnOutcome = Callable[[PartitionOutcome], None]
-StepEvents = Iterator[AssetMaterialization | AssetCheckEvaluation]
 _NAMED = 20
 
 
@@ -47,11 +46,8 @@ class Walk:
     on_outcome: OnOutcome | None = None
 
 
-def walk_step(context: AssetExecutionContext, walk: Walk) -> StepEvents:
-    """Walk the run's partitions, giving each one's events before the next begins.
-
-    Dagster stores a yielded event before it asks for the next one; events handed to `context.log_event` wait for
-    the next yield (docs/decisions/0002).
+def walk_step(context: AssetExecutionContext, walk: Walk) -> None:
+    """Walk the run's partitions, reporting each one's events before the next begins (docs/decisions/0002).
 
     Errors: Failure after the last partition when any was blocked, naming them; at once when the source or the lake
     fails, naming the partition in hand.
@@ -66,7 +62,8 @@ def walk_step(context: AssetExecutionContext, walk: Walk) -> StepEvents:
     progress = Progress(f"{walk.feed.name} by {walk.period}", len(keys), time.monotonic)
     blocked: dict[str, str] = {}
     for outcome in _outcomes(context, walk, lake, keys, wanted):
-        yield from outcome_events(outcome, assets, checks, context.instance)
+        for event in outcome_events(outcome, assets, checks, context.instance):
+            _report(context, event)
         if outcome.blocked is not None:
             blocked[outcome.partition] = outcome.blocked
             context.log.warning(f"{walk.feed.name} {outcome.partition} is blocked: {outcome.blocked}")
@@ -109,6 +106,15 @@ def _outcomes(
             f"{walk.feed.name} stopped at {keys[done]} ({done} of {len(keys)} partitions are done and stay): {error}",
             allow_retries=False,
         ) from error
+
+
+def _report(context: AssetExecutionContext, event: AssetMaterialization | AssetCheckEvaluation) -> None:
+    """Store an event now, as Dagster does with a yielded one, but without keeping it until the step ends."""
+    step = context.op_execution_context.get_step_execution_context()
+    if isinstance(event, AssetMaterialization):
+        DagsterEvent.asset_materialization(step, event)
+    else:
+        DagsterEvent.asset_check_evaluation(step, event)
 
 
 def _mark_withheld(context: AssetExecutionContext, outcome: PartitionOutcome) -> None:

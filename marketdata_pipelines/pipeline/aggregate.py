@@ -137,6 +137,13 @@ def labelled_between(aggregates: pa.Table, start: date, end: date) -> pa.Table:
     return aggregates.filter(pa.array((ts >= first) & (ts < last)))
 
 
+def aggregate_all_hours(feed: Feed, grid: SessionGrid, bars: pa.Table, horizon_us: int) -> PartitionAggregates:
+    """Like `aggregate_partition`, with the extended hours: their buckets are apart from the regular session's."""
+    position = bars.schema.get_field_index("regular")
+    everything = bars.set_column(position, "regular", pa.array(np.ones(bars.num_rows, bool)))
+    return aggregate_partition(feed, grid.with_extended_segments(), everything, horizon_us)
+
+
 def _regular(columns: BarColumns, bars: pa.Table) -> BarColumns:
     regular = bars["regular"].to_numpy()
     return columns if regular.all() else columns.take(regular)

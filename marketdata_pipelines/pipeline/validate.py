@@ -15,7 +15,6 @@ from marketdata_pipelines.domain.frames import (
     symbol_column,
     timestamps,
 )
-from marketdata_pipelines.domain.intervals import DAY_US
 from marketdata_pipelines.domain.rules import mask_to_rules, rule_bit
 from marketdata_pipelines.domain.session_grid import Ints, Placement, SessionGrid
 from marketdata_pipelines.domain.tables import RAW_TRADES

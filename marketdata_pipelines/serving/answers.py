@@ -15,9 +15,10 @@ import pyarrow.compute as pc
 from marketdata_pipelines.domain import tables as t
 from marketdata_pipelines.domain.feeds import Anchor, Feed
 from marketdata_pipelines.domain.intervals import parse_interval, table_name
-from marketdata_pipelines.domain.partitions import Period, partition_span, period_of
+from marketdata_pipelines.domain.partitions import Period, period_of
 from marketdata_pipelines.errors import PartitionMissing, SettingsInvalid
 from marketdata_pipelines.serving.ranges import Moment, TimeRange, time_range
+from marketdata_pipelines.serving.rejections import rejected_rows
 from marketdata_pipelines.settings.environment import Settings
 from marketdata_pipelines.settings.feeds_file import load_feeds
 from marketdata_pipelines.stores.lake.catalog import Stored
@@ -25,7 +26,7 @@ from marketdata_pipelines.stores.lake.duck import connect, create_view, query_te
 from marketdata_pipelines.stores.lake.lake import Lake
 
 if TYPE_CHECKING:
-    from marketdata_pipelines.domain.gaps import Span
+    pass
 
 _FLAT = ("superseded", "deleted")
 _REJECTED_COLUMNS = ["file", "line", "row", "symbol", "ts", "rules", "original"]
@@ -69,7 +70,7 @@ class LakeReader:
         Shape:   symbol, timeframe, ts, ts_close, session_date, open, high, low, close, volume, vwap, trade_count,
                  bar_count, is_final (and `filled` when filling was asked for).
         Bounds:  dates are session dates, both included; datetimes are opens, end excluded. `session="all"` adds the
-                 extended hours and needs the feed's own interval (coarser bars hold the regular session).
+                 extended hours: stored for the feed's own interval, combined when asked for coarser ones up to 1d.
         Errors:  SettingsInvalid for a timeframe the feed does not have; PartitionMissing when nothing is stored.
         """
         definition = self.feed(feed)
@@ -79,22 +80,20 @@ class LakeReader:
         base = table == t.VALIDATED_BARS
         if session not in ("regular", "all"):
             raise SettingsInvalid(f"session is {session!r}; allowed: regular, all")
-        if session == "all" and not base and definition.extended_hours is not None:
-            raise SettingsInvalid(
-                f"{name} bars of {feed} hold the regular session only; ask for {definition.interval} with session all"
-            )
-        stored = self._stored(table, definition, wanted, period)
-        relation = relation_sql(self.lake.layout.root, stored)
-        if base:
-            relation = f"select *, 1::bigint as bar_count, true as is_final from ({relation})"
-        else:
-            relation = f"select *, true as regular from ({relation})"
         parameters = {
             **_range_parameters(wanted),
             "timeframe": name,
             "symbols": None if symbols is None else list(symbols),
             "regular_only": base and session == "regular",
         }
+        if session == "all" and not base and definition.extended_hours is not None:
+            return self._all_hours(definition, name, wanted, parameters, fill)
+        stored = self._stored(table, definition, wanted, period)
+        relation = relation_sql(self.lake.layout.root, stored)
+        if base:
+            relation = f"select *, 1::bigint as bar_count, true as is_final from ({relation})"
+        else:
+            relation = f"select *, true as regular from ({relation})"
         with connect() as connection:
             connection.execute(f"create view bars as {relation}")
             found = connection.sql(query_text("select_bars"), params=parameters).to_arrow_table()
@@ -129,15 +128,7 @@ class LakeReader:
                  ingest replaced are listed only with `superseded`.
         """
         definition = self.feed(feed)
-        wanted = time_range(start, end)
-        keys = wanted.partitions(period_of(definition.partition))
-        tables = [table for _, table in self.lake.read_many(t.REJECTED_BARS, feed, *keys)]
-        rows = pa.concat_tables(tables).select(_REJECTED_COLUMNS) if tables else _no_rejects()
-        if not superseded:
-            rows = rows.filter(pc.invert(pc.is_in(rows["rules"], pa.array(_FLAT))))
-        if start is None and end is None:
-            rows = pa.concat_tables([rows, self._file_findings(feed)])
-        return rows.sort_by([("file", "ascending"), ("row", "ascending")])
+        return rejected_rows(self.lake, definition, time_range(start, end), superseded=superseded)
 
     def gaps(
         self, feed: str, start: Moment = None, end: Moment = None, symbols: Sequence[str] | None = None
@@ -146,32 +137,9 @@ class LakeReader:
 
         Shape:   symbol, session_date, first_missing, last_missing, minutes, kind.
         """
-        from marketdata_pipelines.domain.gaps import find_gaps, gap_table
-        from marketdata_pipelines.domain.session_grid import feed_calendar
+        from marketdata_pipelines.serving.missing import missing_bars
 
-        definition = self.feed(feed)
-        period = period_of(definition.partition)
-        spans = self._spans(definition, symbols)
-        if not spans:
-            return gap_table([])
-        wanted = time_range(start, end)
-        calendar = feed_calendar(definition)
-        stored = {item.partition: item for item in self.lake.catalog.stored(t.VALIDATED_BARS, feed)}
-        first, last = min(stored), max(stored)
-        low, high = wanted.partitions(period)
-        found = []
-        for key in _keys_between(max(first, low), min(last, high), period):
-            begins, until = partition_span(key, period)
-            sessions = [
-                s for s in calendar.sessions(begins, until)
-                if (wanted.start_date is None or s.date >= wanted.start_date)
-                and (wanted.end_date is None or s.date <= wanted.end_date)
-            ]  # fmt: skip
-            if not sessions:
-                continue
-            bars = self._regular_times(feed, key) if key in stored else _no_times()
-            found += find_gaps(definition, bars, sessions, spans, self._horizon_us(feed, key))
-        return gap_table(sorted(found, key=lambda gap: (gap.symbol, gap.first_missing)))
+        return missing_bars(self.lake, self.feed(feed), time_range(start, end), symbols)
 
     def sql(self, query: str) -> pa.Table:
         """Run a DuckDB query with every table as a view.
@@ -239,44 +207,23 @@ class LakeReader:
         sessions = feed_calendar(feed).sessions(days["min"], days["max"])
         return fill_forward(bars, expected_buckets(sessions, interval.us, feed.anchor is Anchor.UTC))
 
+    def _all_hours(
+        self, feed: Feed, timeframe: str, wanted: TimeRange, parameters: dict[str, object], fill: str
+    ) -> pa.Table:
+        from marketdata_pipelines.serving.extended import combine_all_hours
+
+        if fill != "none":
+            raise SettingsInvalid("only the regular session can be filled; leave out session all or fill")
+        stored = self._stored(t.VALIDATED_BARS, feed, wanted, period_of(feed.partition))
+        bars = combine_all_hours(self.lake, feed, timeframe, [item.partition for item in stored])
+        with connect() as connection:
+            connection.register("bars", bars)
+            return connection.sql(query_text("select_bars"), params=parameters).to_arrow_table()
+
     def _zone(self, feed: Feed) -> str:
         from marketdata_pipelines.domain.session_grid import feed_calendar
 
         return feed_calendar(feed).zone
-
-    def _file_findings(self, feed: str) -> pa.Table:
-        newest = {ingest.sha256: ingest for ingest in self.lake.catalog.ingests(feed)}
-        rows = []
-        for ingest in newest.values():
-            if ingest.rule is not None:
-                rows.append((ingest.file, ingest.rule, ingest.message or ""))
-            rows += [(ingest.file, rule, text) for rule, text in ingest.findings]
-        schema = _no_rejects().schema
-        columns = {name: pa.nulls(len(rows), schema.field(name).type) for name in _REJECTED_COLUMNS}
-        columns["file"] = pa.array([row[0] for row in rows], pa.string())
-        columns["rules"] = pa.array([row[1] for row in rows], pa.string())
-        columns["original"] = pa.array([row[2] for row in rows], pa.string())
-        return pa.table(columns, schema=schema)
-
-    def _spans(self, feed: Feed, symbols: Sequence[str] | None) -> "dict[str, Span]":
-        from marketdata_pipelines.domain.gaps import Span
-
-        stored = self.lake.catalog.stored(t.VALIDATED_BARS, feed.name)
-        if not stored:
-            return {}
-        with connect() as connection:
-            create_view(connection, t.VALIDATED_BARS, self.lake.layout.root, stored)
-            rows = connection.execute(query_text("select_symbol_spans")).fetchall()
-        return {name: Span(first, last) for name, first, last in rows if symbols is None or name in symbols}
-
-    def _regular_times(self, feed: str, key: str) -> pa.Table:
-        bars = self.lake.read(t.VALIDATED_BARS, feed, key, ["symbol", "ts", "regular"])
-        return bars.filter(bars["regular"])
-
-    def _horizon_us(self, feed: str, key: str) -> int:
-        parts = self.lake.catalog.standing_parts(feed, [key])
-        newest = [ingest.known_at_us for ingest in self.lake.catalog.ingests(feed)[-1:]]
-        return max([*newest, *(part.ingest.known_at_us for part in parts)], default=0)
 
 
 def _range_parameters(wanted: TimeRange) -> dict[str, object]:
@@ -286,25 +233,3 @@ def _range_parameters(wanted: TimeRange) -> dict[str, object]:
         "start_date": wanted.start_date,
         "end_date": wanted.end_date,
     }
-
-
-def _keys_between(first: str, last: str, period: Period) -> list[str]:
-    from marketdata_pipelines.domain.partitions import partition_keys
-
-    return (
-        partition_keys(partition_span(first, period)[0], partition_span(last, period)[1], period)
-        if first <= last
-        else []
-    )
-
-
-def _no_rejects() -> pa.Table:
-    from marketdata_pipelines.domain.bars import REJECTED_SCHEMA
-
-    return REJECTED_SCHEMA.empty_table().select(_REJECTED_COLUMNS)
-
-
-def _no_times() -> pa.Table:
-    from marketdata_pipelines.domain.bars import BAR_SCHEMA
-
-    return BAR_SCHEMA.empty_table().select(["symbol", "ts", "regular"])

@@ -1,7 +1,7 @@
 """The command line run in this process, and a data folder that was loaded through it."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,16 +71,17 @@ def empty_home(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def loaded_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def loaded_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder into which GOOD_FILE was ingested and materialized; for reading only."""
     folder = tmp_path_factory.mktemp("loaded")
     (folder / "feeds.yaml").write_text(FEEDS, encoding="utf-8")
     source = folder / "SPY.csv"
     source.write_text(GOOD_FILE, encoding="utf-8")
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as ended:
+    with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MARKETDATA_HOME", str(folder))
         patch.delenv("DAGSTER_HOME", raising=False)
         patch.setattr(sys, "argv", ["marketdata", "ingest", "shares", str(source), "--materialize", "--json"])
-        main()
+        with pytest.raises(SystemExit) as ended:
+            main()
     assert ended.value.code == 0
-    yield folder
+    return folder

@@ -21,7 +21,7 @@ def _cells(bars: pa.Table, height: int) -> list[str]:
 
 
 def test_wick_and_body_are_drawn_where_their_prices_are() -> None:
-    lines = _cells(_bars((2.0, 4.0, 0.0, 3.0)), height=2)
+    lines = _cells(_bars((1.0, 4.0, 0.0, 3.0)), height=2)
 
     assert lines[:2] == ["╽", "╿"]
 

@@ -181,15 +181,14 @@ class Catalog:
         if not self._path.exists():
             return []
         with self._connect() as connection:
-            return connection.execute(query, parameters).fetchall()
+            return connection.execute(query, parameters).fetchall() if _is_made(connection) else []
 
     @contextmanager
     def _write(self) -> Iterator[sqlite3.Connection]:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        is_new = not self._path.exists()
         with self._connect() as connection:
-            if is_new or not connection.execute("select 1 from sqlite_master where name = 'stored'").fetchone():
-                connection.executescript(_schema())
+            if not _is_made(connection):
+                connection.executescript(f"begin immediate; {_schema()} commit;")
             connection.execute("begin immediate")
             try:
                 yield connection
@@ -207,6 +206,11 @@ class Catalog:
             yield connection
         finally:
             connection.close()
+
+
+def _is_made(connection: sqlite3.Connection) -> bool:
+    # The file is there before its tables are: another process may be making them, or was killed before it did.
+    return connection.execute("select 1 from sqlite_master where name = 'stored'").fetchone() is not None
 
 
 def _schema() -> str:

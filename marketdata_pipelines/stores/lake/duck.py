@@ -5,7 +5,9 @@ with every list: so each file's decimals become doubles at their own scale, what
 whether or not a file was replaced since it was indexed.
 """
 
+import atexit
 import hashlib
+import shutil
 import tempfile
 from collections.abc import Sequence
 from functools import lru_cache
@@ -63,9 +65,12 @@ def _doubles(stored: Sequence[Stored]) -> list[Path]:
     names = {part.split(":")[0] for item in stored for part in item.signature.split(",") if part}
     if not names:
         return []
-    path = Path(_doubles_folder().name) / f"{hashlib.sha256(repr(sorted(names)).encode()).hexdigest()[:16]}.parquet"
+    path = _doubles_folder() / f"{hashlib.sha256(repr(sorted(names)).encode()).hexdigest()[:16]}.parquet"
     if not path.exists():
-        empty = pa.schema([(name, pa.float64()) for name in sorted(names)]).empty_table()
+        # Long-lived processes outlive the system's sweeping of temporary files.
+        path.parent.mkdir(exist_ok=True)
+        # Not `schema.empty_table()`, which imports pandas.
+        empty = pa.Table.from_arrays([pa.nulls(0, pa.float64()) for _ in names], sorted(names))
         with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as unfinished:
             pq.write_table(empty, unfinished)
         Path(unfinished.name).replace(path)
@@ -73,8 +78,10 @@ def _doubles(stored: Sequence[Stored]) -> list[Path]:
 
 
 @lru_cache(maxsize=1)
-def _doubles_folder() -> tempfile.TemporaryDirectory[str]:
-    return tempfile.TemporaryDirectory(prefix="marketdata-")
+def _doubles_folder() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="marketdata-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def _name(name: str) -> str:

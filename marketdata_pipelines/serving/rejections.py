@@ -1,0 +1,67 @@
+"""Rows kept out of the validated bars, and what was noticed about whole files."""
+
+from datetime import UTC, date, datetime, time, timedelta
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from marketdata_pipelines.domain.bars import REJECTED_SCHEMA
+from marketdata_pipelines.domain.feeds import Feed
+from marketdata_pipelines.domain.partitions import Period, period_of
+from marketdata_pipelines.domain.tables import REJECTED_BARS
+from marketdata_pipelines.serving.ranges import TimeRange
+from marketdata_pipelines.stores.lake.lake import Lake
+
+_COLUMNS = ["file", "line", "row", "symbol", "ts", "rules", "original"]
+# Good rows that a later ingest replaced: recorded, but no defects.
+_REPLACED = ("superseded", "deleted")
+
+
+def rejected_rows(lake: Lake, feed: Feed, wanted: TimeRange, *, superseded: bool) -> pa.Table:
+    """Rejected rows of a range in (file, row) order; without a range also what concerns whole files."""
+    keys = wanted.partitions(period_of(feed.partition))
+    tables = [table.select(_COLUMNS) for _, table in lake.read_many(REJECTED_BARS, feed.name, *keys)]
+    rows = pa.concat_tables([_nothing(), *tables])
+    if not superseded:
+        rows = rows.filter(pc.invert(pc.is_in(rows["rules"], pa.array(_REPLACED))))
+    if wanted == TimeRange():
+        rows = pa.concat_tables([rows, _file_findings(lake, feed.name)])
+    else:
+        rows = _within(rows, feed, wanted)
+    return rows.sort_by([("file", "ascending"), ("row", "ascending")])
+
+
+def _within(rows: pa.Table, feed: Feed, wanted: TimeRange) -> pa.Table:
+    """Rows of partitions longer than a day that lie in the range; rows without a readable time stay."""
+    start = wanted.start_ts or _midnight(wanted.start_date, -1)
+    end = wanted.end_ts or _midnight(wanted.end_date, 2)
+    if wanted.start_ts is None and wanted.end_ts is None and period_of(feed.partition) is Period.DAY:
+        return rows
+    for bound, keep in ((start, pc.greater_equal), (end, pc.less)):
+        if bound is not None:
+            rows = rows.filter(pc.fill_null(keep(rows["ts"], pa.scalar(bound, rows["ts"].type)), True))
+    return rows
+
+
+def _midnight(day: date | None, shift: int) -> datetime | None:
+    # Session dates are local: a day on either side covers every zone.
+    if day is None:
+        return None
+    return datetime.combine(day, time(), UTC) + timedelta(days=shift)
+
+
+def _file_findings(lake: Lake, feed: str) -> pa.Table:
+    newest = {ingest.sha256: ingest for ingest in lake.catalog.ingests(feed)}
+    found = []
+    for ingest in newest.values():
+        if ingest.rule is not None:
+            found.append((ingest.file, ingest.rule, ingest.message or ""))
+        found += [(ingest.file, rule, text) for rule, text in ingest.findings]
+    columns = {name: pa.nulls(len(found), REJECTED_SCHEMA.field(name).type) for name in _COLUMNS}
+    for position, name in enumerate(("file", "rules", "original")):
+        columns[name] = pa.array([item[position] for item in found], pa.string())
+    return pa.table(columns, schema=_nothing().schema)
+
+
+def _nothing() -> pa.Table:
+    return REJECTED_SCHEMA.empty_table().select(_COLUMNS)
