@@ -24,7 +24,9 @@ def write_answer(table: "pa.Table", form: Format, out: Path | None, *, title: st
 
     with whole_file(out) as sink:
         _write(table, form, sink, title)
-    print(f"{table.num_rows:,} rows written to {out}", file=sys.stderr)
+    from marketdata_pipelines.cli.consoles import counted
+
+    print(f"{counted(table.num_rows, 'row')} written to {out}", file=sys.stderr)
 
 
 def _to_standard_output(table: "pa.Table", form: Format, title: str) -> None:

@@ -7,7 +7,7 @@ from rich import box
 from rich.table import Table
 
 from marketdata_pipelines.cli.backfill_work import BackfillWork
-from marketdata_pipelines.cli.consoles import output, plain
+from marketdata_pipelines.cli.consoles import counted, output, plain
 from marketdata_pipelines.domain.feeds import Feed, SourceKind
 from marketdata_pipelines.domain.intervals import MINUTE_US
 from marketdata_pipelines.domain.partitions import Period, partition_span, period_of
@@ -58,7 +58,9 @@ def show_estimate(lake: Lake, feed: Feed, work: BackfillWork, *, as_json: bool) 
     output().print(grid)
     output().print(plain(f"assets: {', '.join(sorted(work.assets))}", "dim"), soft_wrap=True)
     total = duration(sum(item.seconds for item in found))
-    output().print(plain(f"{feed.name}: {len(found)} runs, about {total} in all; nothing was run"), soft_wrap=True)
+    output().print(
+        plain(f"{feed.name}: {counted(len(found), 'run')}, about {total} in all; nothing was run"), soft_wrap=True
+    )
 
 
 def duration(seconds: float) -> str:

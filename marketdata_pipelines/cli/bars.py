@@ -36,9 +36,7 @@ def bars(
     ] = None,
     start: Start = None,
     end: End = None,
-    session: Annotated[
-        SessionChoice, typer.Option(help="`all` adds extended hours (the feed's own interval only).")
-    ] = SessionChoice.REGULAR,
+    session: Annotated[SessionChoice, typer.Option(help="`all` adds the extended hours.")] = SessionChoice.REGULAR,
     fill: Annotated[
         FillChoice, typer.Option(help="`forward` fills empty buckets with the last close and says so.")
     ] = FillChoice.NONE,

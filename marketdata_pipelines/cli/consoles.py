@@ -23,6 +23,11 @@ def notes() -> Console:
     return console if console.is_terminal else Console(stderr=True, highlight=False, width=_WIDTH_WITHOUT_TERMINAL)
 
 
+def counted(count: int, noun: str) -> str:
+    """`1 file`, `1,234 files`."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
 def plain(text: str, style: str = "") -> Text:
     """A text shown as it is: no markup is read from it and control characters are written out."""
     return Text("".join(c if c.isprintable() else repr(c)[1:-1] for c in text), style=style)

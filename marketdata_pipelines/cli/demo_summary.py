@@ -77,16 +77,12 @@ def _faults_grid(reports: dict[str, FaultReport]) -> Table:
 
 
 def _bars_grid(results: Sequence[DemoResult]) -> Table:
-    written = {r.feed.name: {_timeframe(key): rows for key, rows in r.tally.bars.items()} for r in results}
+    written = {r.feed.name: r.tally.bars for r in results}
     timeframes = [t for t in TIMEFRAMES if any(t in bars for bars in written.values())]
     grid = _grid("\nBars written", ("feed",), timeframes)
     for name, bars in written.items():
         grid.add_row(name, *[f"{bars[timeframe]:,}" if timeframe in bars else "" for timeframe in timeframes])
     return grid
-
-
-def _timeframe(key: str) -> str:
-    return "1M" if key == "1mo" else key
 
 
 def _print_chart(reader: LakeReader, loaded: Sequence[str]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from rich import box
 from rich.table import Table
 
-from marketdata_pipelines.cli.consoles import output, plain
+from marketdata_pipelines.cli.consoles import counted, output, plain
 from marketdata_pipelines.cli.tally import Tally
 from marketdata_pipelines.pipeline.ingest import FileReport, IngestStatus
 from marketdata_pipelines.stores.lake.lake import Lake
@@ -25,9 +25,8 @@ def print_files(feed: str, reports: Sequence[FileReport], *, materialized: bool)
     rows = sum(report.rows for report in reports if report.status is IngestStatus.ACCEPTED)
     changed = sorted({key for report in reports for key in report.partitions})
     files = ", ".join(f"{count:,} {_WORDS[status]}" for status, count in counts.items() if count)
-    out.print(
-        plain(f"{len(reports):,} files: {files}; {rows:,} rows, {len(changed):,} partitions changed"), soft_wrap=True
-    )
+    brought = f"{counted(rows, 'row')}, {counted(len(changed), 'partition')} changed"
+    out.print(plain(f"{counted(len(reports), 'file')}: {files}; {brought}"), soft_wrap=True)
     if changed and not materialized:
         out.print(
             plain(f"next: marketdata backfill {feed} --start {changed[0]} --end {changed[-1]}", "dim"), soft_wrap=True

@@ -4,10 +4,11 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from marketdata_pipelines.domain.intervals import TIMEFRAMES, table_name
 from marketdata_pipelines.domain.tables import REJECTED_BARS, VALIDATED_BARS
 from marketdata_pipelines.pipeline.outcome import PartitionOutcome
 
-_BARS_PREFIX = "bars_"
+_TIMEFRAMES = {table_name(timeframe): timeframe for timeframe in TIMEFRAMES}
 
 
 @dataclass(slots=True)
@@ -51,8 +52,8 @@ class Tally:
                 self.rejected_rows += result.rows
                 self.rejected.update(_counts(result.facts))
             for name, rows in result.table_rows.items():
-                if name.startswith(_BARS_PREFIX):
-                    self.bars[name.removeprefix(_BARS_PREFIX)] += rows
+                if name in _TIMEFRAMES:
+                    self.bars[_TIMEFRAMES[name]] += rows
 
     def add_run(self, *, succeeded: bool, message: str) -> None:
         """Note how a run ended; that partitions were blocked is known already."""

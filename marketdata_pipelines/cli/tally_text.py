@@ -1,6 +1,6 @@
 """How a tally is told to a person."""
 
-from marketdata_pipelines.cli.consoles import output, plain
+from marketdata_pipelines.cli.consoles import counted, output, plain
 from marketdata_pipelines.cli.tally import Tally
 
 _SHOWN = 20
@@ -10,7 +10,7 @@ def print_tally(tally: Tally, feed: str) -> None:
     """Rows, reasons, bars by timeframe, and what was blocked with what to do."""
     out = output()
     out.print(
-        f"[bold]{tally.partitions:,}[/] partitions walked: [bold green]{tally.accepted:,}[/] rows accepted, "
+        f"[bold]{counted(tally.partitions, 'partition')}[/] walked: [bold green]{tally.accepted:,}[/] rows accepted, "
         f"[bold {'yellow' if tally.rejected_rows else 'green'}]{tally.rejected_rows:,}[/] rejected",
         soft_wrap=True,
     )

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from marketdata_pipelines.cli.cells import text_cells
-from marketdata_pipelines.cli.consoles import output, plain
+from marketdata_pipelines.cli.consoles import counted, output, plain
 
 _SHOWN_WHOLE = 40
 _SHOWN_EACH_END = 12
@@ -50,7 +50,7 @@ def _print(table: pa.Table, title: str, console: Console) -> None:
             grid.add_row(*[Text("…", style="dim") for _ in names])
         grid.add_row(*[plain(cells[name][row]) for name in names])
     console.print(grid)
-    rows = f"{table.num_rows:,} {'row' if table.num_rows == 1 else 'rows'}"
+    rows = counted(table.num_rows, "row")
     if cut:
         rows += f", the first and last {_SHOWN_EACH_END} shown; all of them: --format csv"
     if left_out:

@@ -11,7 +11,7 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
-from typing import Protocol
+from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
 from marketdata_pipelines.domain.feeds import CalendarSpec
@@ -107,6 +107,12 @@ def open_calendar(spec: CalendarSpec) -> Calendar:
     return _Overlaid(base, spec) if spec.breaks or spec.closed else base
 
 
+def check_calendar(name: str) -> None:
+    """Errors: SettingsInvalid naming the known calendars when this is none."""
+    if name not in ("24/7", "fx"):
+        _factory(name)
+
+
 @lru_cache(maxsize=32)
 def utc_days(spec: CalendarSpec) -> Calendar:
     """The same market cut into UTC days: for feeds anchored on UTC."""
@@ -157,9 +163,8 @@ class _Exchange:
         return closes.most_common(1)[0][0]
 
 
-def _load_exchange(name: str) -> tuple[list[date], list[Session], str, str]:
+def _factory(name: str) -> Any:
     import exchange_calendars
-    import pandas as pd
 
     factories = exchange_calendars.calendar_utils._default_calendar_factories
     aliases = exchange_calendars.calendar_utils._default_calendar_aliases
@@ -167,6 +172,14 @@ def _load_exchange(name: str) -> tuple[list[date], list[Session], str, str]:
     if factory is None:
         known = ", ".join(sorted(factories))
         raise SettingsInvalid(f"calendar {name!r} is unknown; use 24/7, fx or one of: {known}")
+    return factory
+
+
+def _load_exchange(name: str) -> tuple[list[date], list[Session], str, str]:
+    import exchange_calendars
+    import pandas as pd
+
+    factory = _factory(name)
     earliest = factory.bound_min()
     start = pd.Timestamp(FIRST_DATE) if earliest is None else max(earliest, pd.Timestamp(FIRST_DATE))
     try:

@@ -1,6 +1,6 @@
 """Where Dagster keeps runs and events: its own SQLite files, written faster.
 
-A backfill's time goes into events (docs/decisions/0003): connections are kept, commits do not wait for the disk
+A backfill's time goes into events (docs/decisions/0010): connections are kept, commits do not wait for the disk
 (the lake's catalog is the record of truth and does), an asset check is planned without a row per partition, and a
 run plans each asset once instead of every partition by itself.
 """
@@ -113,8 +113,8 @@ class HomeEventLogStorage(SqliteEventLogStorage):
             self._engines.clear()
 
     def _store_asset_check_evaluation_planned(self, event: EventLogEntry, event_id: int | None) -> None:
-        # A row per partition in one statement: slow, and beyond SQLite's limit of variables from 4,000 partitions
-        # on. The evaluation inserts its own row where none was planned.
+        # A row per partition in one statement is slow, and beyond SQLite's default limit of variables from 4,000
+        # partitions on. The evaluation inserts its own row where none was planned.
         planned = event.get_dagster_event().event_specific_data
         if getattr(planned, "partitions_subset", None) is None:
             super()._store_asset_check_evaluation_planned(event, event_id)

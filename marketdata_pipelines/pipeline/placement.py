@@ -19,7 +19,9 @@ from marketdata_pipelines.domain.session_grid import Ints, Placement, SessionGri
 from marketdata_pipelines.domain.sessions import EPOCH, FIRST_DATE, date_of_us
 from marketdata_pipelines.domain.validation import MISSING_TS
 
-UNPLACED = -1
+# Far from every day number: those before 1970 are negative.
+UNPLACED = -(2**31)
+_MARGIN = timedelta(days=4)
 
 
 class Placer:
@@ -39,12 +41,11 @@ class Placer:
         sane = ts[(ts >= (FIRST_DATE - EPOCH).days * DAY_US) & (ts <= self._known_us)]
         if not len(sane):
             return self._grid or feed_grid(self._feed, date_of_us(self._known_us), date_of_us(self._known_us))
-        first, last = date_of_us(int(sane.min())), date_of_us(int(sane.max()))
-        margin = timedelta(days=3)
-        if self._grid is None or first - margin < self._grid.start or last + margin > self._grid.end:
+        first, last = date_of_us(int(sane.min())) - _MARGIN, date_of_us(int(sane.max())) + _MARGIN
+        if self._grid is None or first < self._grid.start or last > self._grid.end:
             if self._grid is not None:
                 first, last = min(first, self._grid.start), max(last, self._grid.end)
-            self._grid = feed_grid(self._feed, first, last)
+            self._grid = SessionGrid(self._feed, first, last)
         return self._grid
 
     def days(self, ts: Ints, placement: Placement, grid: SessionGrid) -> Ints:
@@ -56,7 +57,7 @@ class Placer:
         loose = np.flatnonzero((placement.session < 0) & (ts != MISSING_TS) & (ts <= self._known_us))
         if len(loose):
             local = grid.local_dates(ts[loose]).astype(np.int64)
-            known = np.isin(local, grid.dates) if self._period is Period.DAY else local >= grid.dates[0]
+            known = np.isin(local, grid.dates)
             day[loose[known]] = local[known]
         day[ts >= self._known_us] = UNPLACED
         return _period_days(day, self._period)

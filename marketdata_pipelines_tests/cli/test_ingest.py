@@ -29,7 +29,7 @@ def test_the_summary_names_the_next_command(marketdata: Run, empty_home: Path) -
     answer = marketdata(empty_home, "ingest", "shares", str(good))
 
     assert answer.code == 0
-    assert "1 files: 1 accepted; 4 rows, 1 partitions changed" in answer.out
+    assert "1 file: 1 accepted; 4 rows, 1 partition changed" in answer.out
     assert "next: marketdata backfill shares --start 2024-03-08 --end 2024-03-08" in answer.out
 
 

@@ -1,0 +1,47 @@
+"""MARKETDATA_* variables."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from marketdata_pipelines.settings.environment import Settings
+
+
+def test_the_home_moves_everything(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("MARKETDATA_HOME", str(tmp_path / "elsewhere"))
+
+    settings = Settings()
+
+    assert settings.feeds_file == tmp_path / "elsewhere" / "feeds.yaml"
+    assert settings.lake == tmp_path / "elsewhere" / "lake"
+    assert settings.dagster_home == tmp_path / "elsewhere" / "dagster"
+
+
+def test_the_home_is_the_folder_data_unless_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("MARKETDATA_HOME", raising=False)
+    monkeypatch.chdir(tmp_path)
+
+    assert Settings().folder == tmp_path / "data"
+
+
+def test_settings_are_read_once_and_do_not_follow_the_working_folder(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    settings = Settings(home=Path("data"))
+    before = settings.lake
+    (tmp_path / "below").mkdir()
+    monkeypatch.chdir(tmp_path / "below")
+
+    assert settings.lake == before
+    with pytest.raises(ValidationError):
+        settings.home = Path("other")  # type: ignore[misc]
+
+
+def test_source_paths_are_below_the_home_unless_absolute_or_urls(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+
+    assert settings.source_path("landing/us") == str(tmp_path / "landing" / "us")
+    assert settings.source_path("/mnt/us") == "/mnt/us"
+    assert settings.source_path("s3://bucket/us") == "s3://bucket/us"
