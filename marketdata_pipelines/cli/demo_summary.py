@@ -41,7 +41,13 @@ def print_summary(reader: LakeReader, results: Sequence[DemoResult]) -> None:
 
 def _grid(title: str, left: Sequence[str], right: Sequence[str]) -> Table:
     grid = Table(
-        title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
     )
     for name in left:
         grid.add_column(name, no_wrap=True)
@@ -77,11 +83,11 @@ def _faults_grid(reports: dict[str, FaultReport]) -> Table:
 
 
 def _bars_grid(results: Sequence[DemoResult]) -> Table:
-    written = {r.feed.name: r.tally.bars for r in results}
-    timeframes = [t for t in TIMEFRAMES if any(t in bars for bars in written.values())]
-    grid = _grid("\nBars written", ("feed",), timeframes)
-    for name, bars in written.items():
-        grid.add_row(name, *[f"{bars[timeframe]:,}" if timeframe in bars else "" for timeframe in timeframes])
+    grid = _grid("\nBars written", ("timeframe",), [result.feed.name for result in results])
+    for timeframe in TIMEFRAMES:
+        written = [result.tally.bars.get(timeframe) for result in results]
+        if any(written):
+            grid.add_row(timeframe, *["" if rows is None else f"{rows:,}" for rows in written])
     return grid
 
 

@@ -25,7 +25,7 @@ def progress_bar(label: str, total: int) -> Iterator[Bar]:
     console = notes()
     columns = (
         TextColumn("{task.description}", style="bold"),
-        BarColumn(bar_width=30),
+        BarColumn(bar_width=20),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TextColumn("left"),

@@ -13,23 +13,20 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
 from multiprocessing import get_context
-from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 
-from marketdata_pipelines.domain.bars import RAW_BAR_SCHEMA, RAW_TRADE_SCHEMA
-from marketdata_pipelines.domain.feeds import DataKind, Feed
+from marketdata_pipelines.domain.feeds import Feed
 from marketdata_pipelines.domain.partitions import partition_keys, period_of
 from marketdata_pipelines.domain.session_grid import feed_calendar
 from marketdata_pipelines.domain.sessions import date_of_us
 from marketdata_pipelines.domain.tables import RAW_BARS, RAW_TRADES
-from marketdata_pipelines.domain.validation import MISSING_TS, bar_mask, resolve_duplicates, trade_mask
-from marketdata_pipelines.errors import SourceRejected
-from marketdata_pipelines.pipeline.placement import Placer, row_times
+from marketdata_pipelines.domain.validation import MISSING_TS
+from marketdata_pipelines.pipeline.parsing import ReadFile, StagedFile, stage_file
+from marketdata_pipelines.pipeline.placement import row_times
 from marketdata_pipelines.pipeline.staging import PartitionStaging
 from marketdata_pipelines.pipeline.versions import code_version
-from marketdata_pipelines.sources.parsed import Chunk, Finding
+from marketdata_pipelines.sources.parsed import Finding
 from marketdata_pipelines.stores.lake.catalog import Ingest, RawPart
 from marketdata_pipelines.stores.lake.lake import Lake, digest
 
@@ -56,7 +53,7 @@ class SourceFile:
     path: str
     sha256: str
     bytes: int
-    read: Callable[[], tuple[Iterable[Chunk], tuple[Finding, ...]]]
+    read: ReadFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,16 +100,6 @@ def _known_report(source: SourceFile, known: Ingest | None) -> FileReport:
     return FileReport(source.name, status, known.rows, (), known.rule, known.message)
 
 
-@dataclass(frozen=True, slots=True)
-class _Staged:
-    """A file parsed into staging, or why it was refused; `known_at_us` is when its reading began."""
-
-    known_at_us: int
-    staging: PartitionStaging | None
-    findings: tuple[Finding, ...]
-    refusal: SourceRejected | None
-
-
 class _Stager:
     """Parses files into staging folders of their own, in this process or in several."""
 
@@ -131,9 +118,9 @@ class _Stager:
 
     def stage_all(
         self, sources: Iterable[SourceFile]
-    ) -> Iterator[tuple[SourceFile, Ingest | None, Callable[[], _Staged] | None]]:
+    ) -> Iterator[tuple[SourceFile, Ingest | None, Callable[[], StagedFile] | None]]:
         """(source, its earlier ingest, how to get it staged); the last is None for contents already taken in."""
-        waiting: deque[tuple[SourceFile, Ingest | None, Callable[[], _Staged] | None]] = deque()
+        waiting: deque[tuple[SourceFile, Ingest | None, Callable[[], StagedFile] | None]] = deque()
         begun: set[str] = set()
         for number, source in enumerate(sources):
             known = self._lake.catalog.latest_ingest(self._feed.name, source.sha256)
@@ -153,18 +140,20 @@ class _Stager:
         while waiting:
             yield waiting.popleft()
 
-    def _start(self, source: SourceFile, number: int) -> Callable[[], _Staged]:
+    def _start(self, source: SourceFile, number: int) -> Callable[[], StagedFile]:
         known_at_us = self._run.clock()
         folder = self._lake.layout.staging(self._feed.name) / str(number)
         if self._pool is None:
-            return lambda: _stage(self._feed, source, known_at_us, folder, spill=False)
-        return self._pool.submit(_stage, self._feed, source, known_at_us, folder, spill=True).result
+            return lambda: stage_file(self._feed, source.name, source.read, known_at_us, folder, spill=False)
+        return self._pool.submit(
+            stage_file, self._feed, source.name, source.read, known_at_us, folder, spill=True
+        ).result
 
 
-_Waiting = tuple[SourceFile, Ingest | None, Callable[[], _Staged] | None]
+_Waiting = tuple[SourceFile, Ingest | None, Callable[[], StagedFile] | None]
 
 
-def _settle(lake: Lake, feed: Feed, source: SourceFile, run: IngestRun, staged: _Staged) -> FileReport:
+def _settle(lake: Lake, feed: Feed, source: SourceFile, run: IngestRun, staged: StagedFile) -> FileReport:
     record = _record(feed, source, run, staged.known_at_us)
     if staged.refusal is not None:
         refusal = staged.refusal
@@ -178,57 +167,6 @@ def _settle(lake: Lake, feed: Feed, source: SourceFile, run: IngestRun, staged: 
     staged.staging.clear()
     logger.info("ingested %s: %d rows into %d partitions", source.name, report.rows, len(report.partitions))
     return report
-
-
-def _stage(feed: Feed, source: SourceFile, known_at_us: int, folder: Path, *, spill: bool) -> _Staged:
-    staging = PartitionStaging(folder)
-    try:
-        findings = _fill(feed, source, known_at_us, staging)
-    except SourceRejected as refusal:
-        staging.clear()
-        return _Staged(known_at_us, None, (), refusal)
-    if spill:
-        staging.spill()
-    return _Staged(known_at_us, staging, findings, None)
-
-
-def _fill(feed: Feed, source: SourceFile, known_at_us: int, staging: PartitionStaging) -> tuple[Finding, ...]:
-    placer = Placer(feed, known_at_us)
-    chunks, findings = source.read()
-    for chunk in chunks:
-        _check_kind(feed, chunk, source.name)
-        ts = row_times(chunk.table)
-        grid = placer.grid_for(ts)
-        mask_of = bar_mask if chunk.kind is DataKind.BARS else trade_mask
-        mask, placement = mask_of(chunk.table, feed, grid, known_at_us)
-        if chunk.kind is DataKind.BARS:
-            mask = resolve_duplicates(chunk.table, mask, np.zeros(len(mask), np.int64)).mask
-        staging.add(_with_originals(chunk, mask), placer.days(ts, placement, grid))
-    if not staging.partitions():
-        raise SourceRejected(
-            f"{source.name} has no row whose time can be read; pin source.time_format and timezone in feeds.yaml",
-            rule="unreadable_times",
-        )
-    return findings
-
-
-def _check_kind(feed: Feed, chunk: Chunk, name: str) -> None:
-    if feed.data is not None and feed.data is not chunk.kind:
-        raise SourceRejected(
-            f"{name} holds {chunk.kind}, feed {feed.name} is declared as {feed.data}; "
-            f"set data: {chunk.kind} in feeds.yaml or ingest it into another feed",
-            rule="wrong_kind",
-        )
-
-
-def _with_originals(chunk: Chunk, mask: np.ndarray) -> pa.Table:
-    bad = np.flatnonzero(mask)
-    texts: list[str | None] = [None] * chunk.table.num_rows
-    if len(bad):
-        for position, text in zip(bad, chunk.originals(bad), strict=True):
-            texts[position] = text
-    table = chunk.table.append_column("original", pa.array(texts, pa.string()))
-    return table.select(_schema(chunk.kind).names).cast(_schema(chunk.kind))
 
 
 def _commit(
@@ -318,7 +256,3 @@ def _record(feed: Feed, source: SourceFile, run: IngestRun, known_at_us: int) ->
         first_ts_us=None,
         last_ts_us=None,
     )
-
-
-def _schema(kind: DataKind) -> pa.Schema:
-    return RAW_TRADE_SCHEMA if kind is DataKind.TRADES else RAW_BAR_SCHEMA
