@@ -3,8 +3,8 @@
     python benchmarks/chain_day.py [--symbols 2500] [--runs 3]
 
 A simulated exchange writes one day as a CSV file; each run takes it into an empty lake (parse, rules, raw part) and
-walks the partition (validate, aggregate all timeframes, views, checks, write). Beside it the limit: pyarrow's CSV reader
-over the same bytes, doing nothing with them. Each run is a process of its own.
+walks the partition (validate, aggregate all timeframes, views, checks, write). Beside it the limit: pyarrow's CSV
+reader over the same bytes, doing nothing with them. Each run is a process of its own.
 """
 
 import argparse

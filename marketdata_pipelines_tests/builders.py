@@ -28,6 +28,7 @@ from marketdata_pipelines.pipeline.changes import stale_partitions
 from marketdata_pipelines.pipeline.ingest import FileReport, IngestMode, IngestRun, SourceFile, ingest_files
 from marketdata_pipelines.pipeline.outcome import PartitionOutcome
 from marketdata_pipelines.pipeline.walk import walk_partitions
+from marketdata_pipelines.quality.checks import Suite
 from marketdata_pipelines.sources.parsed import Finding, TableChunk
 from marketdata_pipelines.stores.lake.lake import Lake
 
@@ -175,11 +176,14 @@ def take_in(
     return list(ingest_files(lake, feed, sources, run, workers=workers))
 
 
-def walk_keys(lake: Lake, feed: Feed, period: Period, keys: Sequence[str], *names: str) -> dict[str, PartitionOutcome]:
+def walk_keys(
+    lake: Lake, feed: Feed, period: Period, keys: Sequence[str], *names: str, suites: Sequence[Suite] | None = None
+) -> dict[str, PartitionOutcome]:
     """Walk partitions of one period, all of its assets unless some are named; outcomes by key."""
     every = frozenset(table_set.name for table_set in feed_tables(feed) if table_set.period is period)
     wanted = frozenset(names) or every
-    return {outcome.partition: outcome for outcome in walk_partitions(lake, feed, period, keys, wanted, run_id="run")}
+    outcomes = walk_partitions(lake, feed, period, keys, wanted, run_id="run", suites=suites)
+    return {outcome.partition: outcome for outcome in outcomes}
 
 
 def walk_stale(lake: Lake, feed: Feed) -> list[PartitionOutcome]:

@@ -69,7 +69,7 @@ def _rows_grid(results: Sequence[DemoResult]) -> Table:
 
 def _faults_grid(reports: dict[str, FaultReport]) -> Table:
     grid = _grid("\nFaults put in on purpose, and what found them", ("feed", "fault"), ("put in", "located", "named"))
-    grid.add_column("by")
+    grid.add_column("by", overflow="fold")
     for name, report in reports.items():
         for count in report.kinds:
             style = "green" if count.located == count.injected else "bold red"

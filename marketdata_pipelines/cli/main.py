@@ -3,6 +3,7 @@
 Each command lives in its own module and imports what it needs when it runs, so that `--help` stays quick.
 """
 
+import os
 import sys
 
 import typer
@@ -19,6 +20,7 @@ from marketdata_pipelines.cli.table import table
 from marketdata_pipelines.cli.up import up
 from marketdata_pipelines.errors import MarketDataError, SettingsInvalid
 
+_LEVEL = "MARKETDATA_LOG_LEVEL"
 FAILED, MISUSED, INTERRUPTED = 1, 2, 130
 
 app = typer.Typer(
@@ -42,9 +44,23 @@ for command in (demo, up, ingest, backfill, bars, table, rejected, gaps, feeds, 
 def main() -> None:
     """Run the command line; always ends with SystemExit."""
     try:
+        if _LEVEL in os.environ:
+            _log_as_asked()
         app(prog_name="marketdata")
     except MarketDataError as error:
         print(f"marketdata: {error}", file=sys.stderr)
         sys.exit(MISUSED if isinstance(error, SettingsInvalid) else FAILED)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
+
+
+def _log_as_asked() -> None:
+    import logging
+
+    from marketdata_pipelines.logs import configure_logging
+    from marketdata_pipelines.settings.environment import Settings
+
+    level = Settings().log_level.upper()
+    if level not in logging.getLevelNamesMapping():
+        raise SettingsInvalid(f"{_LEVEL} is {level!r}; give DEBUG, INFO, WARNING or ERROR")
+    configure_logging(level)

@@ -49,6 +49,12 @@ def partition_key(day: date, period: Period) -> str:
     return period_start(day, period).isoformat()
 
 
+def is_partition_key(key: str, period: Period) -> bool:
+    """Whether a key is the first day of its period."""
+    day = date.fromisoformat(key)
+    return period_start(day, period) == day
+
+
 def partition_span(key: str, period: Period) -> tuple[date, date]:
     """The first and last day a partition covers, both included.
 

@@ -134,7 +134,7 @@ def _failure(walk: Walk, blocked: dict[str, str], total: int) -> Failure:
     feed = walk.feed.name
     text = (
         f"{len(blocked)} of {total} partitions of {feed} are blocked: {_names(list(blocked))}; the others are written. "
-        f"First reason ({first}): {reason}. Look at the failed checks or run: marketdata quality {feed} "
+        f"First reason ({first}): {reason}. Look at the failed checks or run: marketdata rejected {feed} "
         f"--start {first} --end {max(blocked)}; mend the source and run again: "
         f"marketdata backfill {feed} --start {first} --end {max(blocked)}"
     )

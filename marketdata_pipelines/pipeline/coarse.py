@@ -43,9 +43,8 @@ class CoarseBars:
         made = {}
         for name in names:
             timeframe = _TIMEFRAMES[name]
-            first, _ = bucket_days(self._feed, start, timeframe)
-            last = self._reach(end, timeframe)
-            daily, horizon_us = self._daily_between(first, last, fresh or {})
+            # Days before `start` are in buckets labelled before it.
+            daily, horizon_us = self._daily_between(start, self._reach(end, timeframe), fresh or {})
             made[name] = labelled_between(aggregate_days(self._feed, daily, timeframe, horizon_us), start, end)
         return made
 
@@ -60,10 +59,10 @@ class CoarseBars:
             found.add(partition_key(bucket_days(self._feed, first, _TIMEFRAMES[name])[0], self._period))
         return sorted(found)
 
-    def days_span(self, start: date, end: date, names: Sequence[str]) -> tuple[date, date]:
-        """The first and last day whose 1d bars the buckets labelled in start..end are made of."""
-        firsts = [bucket_days(self._feed, start, _TIMEFRAMES[name])[0] for name in names]
-        return min([start, *firsts]), max([end, *(self._reach(end, _TIMEFRAMES[name]) for name in names)])
+    def source_keys(self, start: date, end: date, name: str) -> tuple[str, str]:
+        """The first and last base partition whose 1d bars the buckets labelled in start..end are made of."""
+        last = self._reach(end, _TIMEFRAMES[name])
+        return partition_key(start, self._period), partition_key(last, self._period)
 
     def _reach(self, end: date, timeframe: str) -> date:
         last = max(end, bucket_days(self._feed, end, timeframe)[1])

@@ -34,21 +34,25 @@ class Gathered:
         self,
         asset: str,
         tables: dict[str, pa.Table],
-        inputs: str,
+        inputs: str | dict[str, str],
         *,
         facts: Facts | None = None,
         volume: float | None = None,
         bars: int | None = None,
     ) -> None:
-        """An asset's tables of this partition; `volume` and `bars` are what they must add up to, where known."""
-        self._writes += [TableWrite(name, self._key, table, inputs) for name, table in tables.items()]
+        """An asset's tables of this partition, with the digest of what they are derived from (one, or by table).
+
+        `volume` and `bars` are what they must add up to, where known.
+        """
+        for name, table in tables.items():
+            self.add_table(name, self._key, table, inputs if isinstance(inputs, str) else inputs[name])
         outcome = check_derived(DerivedBatch(self._feed, self._key, asset, tables, volume, bars))
         if outcome is not None:
             self.checks.append(outcome)
         self._results.append(_result(asset, tables, facts or {}))
 
-    def add_neighbour(self, table: str, key: str, content: pa.Table, inputs: str) -> None:
-        """A table of another partition that this one's bars are in too."""
+    def add_table(self, table: str, key: str, content: pa.Table | None, inputs: str) -> None:
+        """A table, perhaps of another partition that this one's bars are in too; None removes it."""
         self._writes.append(TableWrite(table, key, content, inputs))
 
     def add_raw(self, asset: str, parts: list[LoadedPart]) -> None:

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from marketdata_pipelines.domain.bars import RAW_BAR_SCHEMA, RAW_TRADE_SCHEMA
 from marketdata_pipelines.domain.feeds import DataKind, Feed
-from marketdata_pipelines.domain.validation import bar_mask, resolve_duplicates, trade_mask
+from marketdata_pipelines.domain.validation import MISSING_TS, bar_mask, resolve_duplicates, trade_mask
 from marketdata_pipelines.errors import SourceRejected
 from marketdata_pipelines.pipeline.placement import Placer, row_times
 from marketdata_pipelines.pipeline.staging import PartitionStaging
@@ -51,15 +51,21 @@ def stage_file(feed: Feed, name: str, read: ReadFile, known_at_us: int, folder: 
 def _fill(feed: Feed, name: str, read: ReadFile, known_at_us: int, staging: PartitionStaging) -> tuple[Finding, ...]:
     placer = Placer(feed, known_at_us)
     chunks, findings = read()
+    seen: set[int] = set()
     for chunk in chunks:
         _check_kind(feed, chunk, name)
         ts = row_times(chunk.table)
+        if not staging.partitions():
+            seen.update(ts[ts != MISSING_TS][:1].tolist())
         grid = placer.grid_for(ts)
         mask_of = bar_mask if chunk.kind is DataKind.BARS else trade_mask
         mask, placement = mask_of(chunk.table, feed, grid, known_at_us)
         if chunk.kind is DataKind.BARS:
             mask = resolve_duplicates(chunk.table, mask, np.zeros(len(mask), np.int64)).mask
         staging.add(_with_originals(chunk, mask), placer.days(ts, placement, grid))
+    nearest = None if staging.partitions() else placer.nearest_day(np.array(sorted(seen), np.int64))
+    if nearest is not None:
+        staging.place_waiting(nearest)
     if not staging.partitions():
         raise SourceRejected(
             f"{name} has no row whose time can be read; pin source.time_format and timezone in feeds.yaml",

@@ -15,8 +15,8 @@ from marketdata_pipelines.domain.feeds import Feed
 from marketdata_pipelines.domain.frames import int_values
 from marketdata_pipelines.domain.intervals import DAY_US
 from marketdata_pipelines.domain.partitions import Period, period_of, period_start
-from marketdata_pipelines.domain.session_grid import Ints, Placement, SessionGrid, feed_grid
-from marketdata_pipelines.domain.sessions import EPOCH, FIRST_DATE, date_of_us
+from marketdata_pipelines.domain.session_grid import Ints, Placement, SessionGrid, feed_calendar, feed_grid
+from marketdata_pipelines.domain.sessions import EPOCH, FIRST_DATE, date_of_us, midnight_us
 from marketdata_pipelines.domain.validation import MISSING_TS
 
 # Far from every day number: those before 1970 are negative.
@@ -61,6 +61,20 @@ class Placer:
             day[loose[known]] = local[known]
         day[ts >= self._known_us] = UNPLACED
         return _period_days(day, self._period)
+
+    def nearest_day(self, ts: Ints) -> int | None:
+        """First day of the partition of the last session before the earliest of these instants, or before now.
+
+        For files whose rows all fall on closed days or in the future; None when no time is readable.
+        """
+        readable = ts[ts != MISSING_TS]
+        if not len(readable):
+            return None
+        earliest = min(max(int(readable.min()), midnight_us(FIRST_DATE)), self._known_us)
+        day = date_of_us(earliest)
+        sessions = feed_calendar(self._feed).sessions(day - timedelta(days=30), day)
+        nearest = sessions[-1].date if sessions else day
+        return (period_start(nearest, self._period) - EPOCH).days
 
 
 def row_times(table: pa.Table) -> Ints:

@@ -43,13 +43,16 @@ class PartitionStaging:
             return
         if self._waiting:
             # Rows ahead of the file's first placed row ride with it.
-            first = int(days[0])
-            for waiting in self._waiting:
-                self._hold(first, waiting)
-            self._waiting = []
+            self.place_waiting(int(days[0]))
         self._split(table, days)
         if self._rows_held > self._spill_rows:
             self.spill()
+
+    def place_waiting(self, day: int) -> None:
+        """Put rows that found no partition into the one whose first day this is."""
+        for waiting in self._waiting:
+            self._hold(day, waiting)
+        self._waiting = []
 
     def partitions(self) -> list[str]:
         """Keys of the partitions rows were placed in, sorted."""

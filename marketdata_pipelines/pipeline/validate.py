@@ -23,6 +23,8 @@ from marketdata_pipelines.domain.validation import MISSING_TS, bar_mask, label_c
 from marketdata_pipelines.pipeline.ingest import IngestMode
 from marketdata_pipelines.stores.lake.catalog import StandingPart
 
+_REPLACED = rule_bit("superseded") | rule_bit("deleted")
+
 
 @dataclass(frozen=True, slots=True)
 class LoadedPart:
@@ -34,12 +36,17 @@ class LoadedPart:
 
 @dataclass(frozen=True, slots=True)
 class Validated:
-    """What validation makes of a partition. `accepted_rows` counts raw rows that stand (trades, for trades)."""
+    """What validation makes of a partition.
+
+    `accepted_rows` counts raw rows that stand (trades, for trades); `replaced` tells whether one part's rows took the
+    place of another's, so that the parts' order matters.
+    """
 
     bars: pa.Table
     rejected: pa.Table
     raw_rows: int
     accepted_rows: int
+    replaced: bool
 
 
 def validate_parts(feed: Feed, grid: SessionGrid, parts: list[LoadedPart]) -> Validated:
@@ -48,37 +55,38 @@ def validate_parts(feed: Feed, grid: SessionGrid, parts: list[LoadedPart]) -> Va
     Shape:   `bars` has BAR_SCHEMA, sorted by (symbol, ts), unique; `rejected` REJECTED_SCHEMA in (file, row) order.
     Clock:   each part's rows are judged by when that part became known.
     """
-    trades = [part for part in parts if part.standing.part.tbl == RAW_TRADES]
-    bars = [part for part in parts if part.standing.part.tbl != RAW_TRADES]
-    rejected: list[pa.Table] = []
+    rejected = [REJECTED_SCHEMA.empty_table()]
     accepted = 0
-    tables: list[LoadedPart] = list(bars)
-    for part in trades:
-        made, refused, kept = _bars_of_trades(feed, grid, part)
-        rejected.append(refused)
-        accepted += kept
-        tables.append(LoadedPart(part.standing, made))
+    tables: list[LoadedPart] = []
+    for part in parts:
+        if _has_trades(part):
+            part, refused, kept = _bars_of_trades(feed, grid, part)
+            rejected.append(refused)
+            accepted += kept
+        tables.append(part)
     judged = _judge_bars(feed, grid, tables)
     rejected += judged.rejected
     # A bar made of trades counts through its trades, above.
-    accepted += sum(judged.kept[position] for position in range(len(bars)))
-    whole = pa.concat_tables(rejected) if rejected else REJECTED_SCHEMA.empty_table()
+    accepted += sum(kept for part, kept in zip(tables, judged.kept, strict=True) if not _has_trades(part))
+    whole = pa.concat_tables(rejected)
     order = [("file", "ascending"), ("row", "ascending"), ("part", "ascending")]
     raw_rows = sum(part.table.num_rows for part in parts)
-    return Validated(judged.bars, whole.sort_by(order), raw_rows, accepted)
+    return Validated(judged.bars, whole.sort_by(order), raw_rows, accepted, judged.replaced)
 
 
 @dataclass(frozen=True, slots=True)
 class _Judged:
+    """`kept`: how many rows of each part stand."""
+
     bars: pa.Table
     rejected: list[pa.Table]
     kept: list[int]
+    replaced: bool
 
 
 def _judge_bars(feed: Feed, grid: SessionGrid, parts: list[LoadedPart]) -> _Judged:
-    parts = [part for part in parts if part.table.num_rows or _replaces(part)]
-    if not parts:
-        return _Judged(BAR_SCHEMA.empty_table(), [], [])
+    if not any(part.table.num_rows for part in parts):
+        return _Judged(BAR_SCHEMA.empty_table(), [], [0] * len(parts), False)
     masks, placements = [], []
     for part in parts:
         mask, placement = bar_mask(part.table, feed, grid, part.standing.ingest.known_at_us)
@@ -94,10 +102,15 @@ def _judge_bars(feed: Feed, grid: SessionGrid, parts: list[LoadedPart]) -> _Judg
     rejected = [
         _rejected_rows(part, part.table, standing.mask[source == position])
         for position, part in enumerate(parts)
-        if part.standing.part.tbl != RAW_TRADES
+        if not _has_trades(part)
     ]
     kept = np.bincount(source[standing.order], minlength=len(parts))
-    return _Judged(bars, rejected, [int(count) for count in kept])
+    replaced = bool((standing.mask & _REPLACED).any())
+    return _Judged(bars, rejected, [int(count) for count in kept], replaced)
+
+
+def _has_trades(part: LoadedPart) -> bool:
+    return part.standing.part.tbl == RAW_TRADES
 
 
 def _replaces(part: LoadedPart) -> bool:
@@ -106,26 +119,27 @@ def _replaces(part: LoadedPart) -> bool:
 
 def _delete_left_out(raw: pa.Table, mask: Ints, source: Ints, parts: list[LoadedPart]) -> None:
     """Mark rows of earlier parts that a later `replace_window` ingest covers in time and does not bring again."""
+    if not any(_replaces(part) for part in parts):
+        return
     ts = int_values(raw["ts"], MISSING_TS)
+    codes, _ = symbol_codes(raw["symbol"])
+    _, instant = np.unique(ts, return_inverse=True)
+    key = codes.astype(np.int64) << 32 | instant
     for position, part in enumerate(parts):
-        if not _replaces(part):
-            continue
         first, last = part.standing.ingest.first_ts_us, part.standing.ingest.last_ts_us
-        if first is None or last is None:
+        if not _replaces(part) or first is None or last is None:
             continue
-        codes, _ = symbol_codes(raw["symbol"])
-        brought = set(zip(codes[source == position].tolist(), ts[source == position].tolist(), strict=True))
-        candidates = np.flatnonzero((source < position) & (mask == 0) & (ts >= first) & (ts <= last))
-        gone = [row for row in candidates if (int(codes[row]), int(ts[row])) not in brought]
-        mask[np.array(gone, np.int64)] |= rule_bit("deleted")
+        covered = (source < position) & (mask == 0) & (ts >= first) & (ts <= last)
+        mask[covered & ~np.isin(key, key[source == position])] |= rule_bit("deleted")
 
 
-def _bars_of_trades(feed: Feed, grid: SessionGrid, part: LoadedPart) -> tuple[pa.Table, pa.Table, int]:
+def _bars_of_trades(feed: Feed, grid: SessionGrid, part: LoadedPart) -> tuple[LoadedPart, pa.Table, int]:
+    """The part with bars in place of its trades, its rejected trades, and how many trades stand."""
     mask, placement = trade_mask(part.table, feed, grid, part.standing.ingest.known_at_us)
     good = np.flatnonzero(mask == 0)
     anchor = placement.anchor[good]
     bars = trades_to_bars(feed, part.table.take(pa.array(good)), anchor)
-    return bars, _rejected_rows(part, part.table, mask), len(good)
+    return LoadedPart(part.standing, bars), _rejected_rows(part, part.table, mask), len(good)
 
 
 def _bar_table(feed: Feed, raw: pa.Table, order: Ints, placement: Placement, grid: SessionGrid) -> pa.Table:

@@ -1,6 +1,6 @@
 """Versions everything derived depends on, and the digests that say what a table was derived from."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 
@@ -32,5 +32,9 @@ class Versions:
         }
 
     def inputs(self, upstream: Iterable[str]) -> str:
-        """The digest of a table: what it is derived from (part ids, or its sources' digests), and the versions."""
+        """The digest of a table: what it is derived from (its sources' digests), and the versions."""
         return digest([*upstream, *self._texts])
+
+    def part_inputs(self, part_ids: Sequence[str], *, in_order: bool) -> str:
+        """The digest of tables derived from raw parts. Their order counts only where one replaces rows of another."""
+        return self.inputs(["in order", *part_ids] if in_order else sorted(part_ids))

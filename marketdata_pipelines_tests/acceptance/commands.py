@@ -35,8 +35,13 @@ def read_csv(home: Path, *arguments: str) -> pd.DataFrame:
     target = home / "answer.csv"
     environment = {**os.environ, "MARKETDATA_HOME": str(home)}
     command = ["marketdata", *arguments, "--format", "csv", "--out", str(target)]
-    with patch.dict(os.environ, environment), patch.object(sys, "argv", command), redirect_stdout(io.StringIO()):
-        with pytest.raises(SystemExit) as ended:
-            main()
+    quiet = redirect_stdout(io.StringIO())
+    with (
+        patch.dict(os.environ, environment),
+        patch.object(sys, "argv", command),
+        quiet,
+        pytest.raises(SystemExit) as ended,
+    ):
+        main()
     assert ended.value.code in (0, None), f"{command} ended with {ended.value.code}"
     return pd.read_csv(target, keep_default_na=False, na_values=[""])

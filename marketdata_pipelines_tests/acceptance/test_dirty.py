@@ -120,7 +120,9 @@ def test_the_survivors_of_a_file_with_every_defect_equal_the_golden_answer(tmp_p
     bars = read_csv(tmp_path, "bars", "dirty", "--timeframe", "1m")
 
     expected = pd.read_parquet(data / "golden" / "mixed_all_survivors_1m.parquet")
-    survivors = bars.assign(ts=pd.to_datetime(bars["ts"])).merge(expected, on=["symbol", "ts"], suffixes=("", "_golden"))
+    survivors = bars.assign(ts=pd.to_datetime(bars["ts"])).merge(
+        expected, on=["symbol", "ts"], suffixes=("", "_golden")
+    )
     # The four 10x spikes need statistics and are still among ours.
     assert len(survivors) == len(expected) == len(bars) - 4
     for column in ("open", "high", "low", "close", "volume"):

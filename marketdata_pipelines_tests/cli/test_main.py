@@ -106,3 +106,14 @@ def test_a_reader_that_leaves_early_gets_no_traceback(loaded_home: Path) -> None
     told = subprocess.run(["sh", "-c", command], env=environment, capture_output=True, text=True, check=False)
 
     assert told.stderr == ""
+
+
+def test_a_log_level_that_is_none_is_a_wrong_setting(
+    marketdata: Run, empty_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MARKETDATA_LOG_LEVEL", "loud")
+
+    answer = marketdata(empty_home, "feeds")
+
+    assert (answer.code, answer.out) == (2, "")
+    assert "MARKETDATA_LOG_LEVEL is 'LOUD'; give DEBUG" in answer.err

@@ -91,9 +91,7 @@ def test_the_grid_grows_with_the_file() -> None:
         ([], 7, []),
     ],
 )
-def test_a_row_without_partition_rides_with_the_row_before_it(
-    days: list[int], before: int, placed: list[int]
-) -> None:
+def test_a_row_without_partition_rides_with_the_row_before_it(days: list[int], before: int, placed: list[int]) -> None:
     assert ride_along(np.array(days, np.int64), before).tolist() == placed
 
 

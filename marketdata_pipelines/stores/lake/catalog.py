@@ -132,11 +132,12 @@ class Catalog:
         return [_standing(row) for row in rows if keep is None or row["partition"] in keep]
 
     def horizons(self, feed: str, start: str = "", end: str = "9999-99-99") -> dict[str, int]:
-        """When the newest raw part of each partition in start..end became known, UTC microseconds."""
+        """When the newest standing raw part of each partition in start..end became known, UTC microseconds."""
         query = """
             select p.partition as partition, max(i.known_at_us) as known_at_us
             from raw_part p join ingest i on i.seq = p.seq
             where p.feed = ? and i.status = 'accepted' and p.partition between ? and ?
+              and i.seq = (select max(j.seq) from ingest j where j.feed = i.feed and j.sha256 = i.sha256)
             group by p.partition
         """
         return {row["partition"]: row["known_at_us"] for row in self._read(query, (feed, start, end))}
@@ -168,6 +169,11 @@ class Catalog:
     def stored_partition(self, table: str, feed: str, partition: str) -> Stored | None:
         """One partition's file, or None."""
         return next(iter(self.stored(table, feed, partition, partition)), None)
+
+    def stored_inputs(self, feed: str) -> dict[tuple[str, str], str]:
+        """The inputs digest of everything a feed has stored, by (table, partition)."""
+        query = "select tbl, partition, inputs from stored where feed = ?"
+        return {(row["tbl"], row["partition"]): row["inputs"] for row in self._read(query, (feed,))}
 
     def tables(self) -> list[tuple[str, str, int, int, int]]:
         """(table, feed, partitions, rows, bytes) of everything stored."""

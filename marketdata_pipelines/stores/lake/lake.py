@@ -20,7 +20,6 @@ from marketdata_pipelines.stores.lake.catalog import Catalog, Stored
 from marketdata_pipelines.stores.lake.layout import LakeLayout
 from marketdata_pipelines.stores.lake.parquet import float_signature, read_file, remove_leftovers, write_file
 
-
 _WRITERS = 4
 
 
