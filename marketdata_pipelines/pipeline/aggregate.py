@@ -1,7 +1,9 @@
 """One partition's validated bars into aggregates of every timeframe, and 1d bars into coarser ones."""
 
 import os
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -51,19 +53,64 @@ def aggregate_partition(feed: Feed, grid: SessionGrid, bars: pa.Table, horizon_u
     Labels:  1d bars are labelled at midnight UTC of the session date; of a feed of daily bars they are the bars
              themselves with their sums.
     """
-    names = [name for name in feed.timeframes if name in INTRADAY]
     codes, symbols = symbol_codes(bars["symbol"])
     if (codes[1:] < codes[:-1]).any():
         raise BarsNotSorted("bars must increase by (symbol, ts); sort and deduplicate them")
+    work = _SliceWork(feed, grid, horizon_us)
     slices = _symbol_slices(codes)
-    work = _SliceWork(feed, grid, symbols, horizon_us, names)
-    if len(slices) > 1:
-        with ThreadPoolExecutor(min(len(slices), os.cpu_count() or 1)) as pool:
-            made = list(pool.map(lambda part: work.aggregate(bars.slice(*part), codes[part[0] : sum(part)]), slices))
-    else:
-        made = [work.aggregate(bars, codes)]
+    if len(slices) == 1:
+        return work.aggregate(bars, codes, symbols)
+    pieces = ((bars.slice(*part), codes[part[0] : sum(part)], symbols) for part in slices)
+    return _side_by_side(work, pieces)
+
+
+def aggregate_batches(
+    feed: Feed, grid: SessionGrid, batches: Iterable[pa.Table], horizon_us: int
+) -> PartitionAggregates:
+    """Like `aggregate_partition`, over consecutive batches of the sorted bars: memory is a few batches.
+
+    Errors: BarsNotSorted also when a batch begins before the one ahead of it ends.
+    """
+    return _side_by_side(_SliceWork(feed, grid, horizon_us), _whole_symbols(batches))
+
+
+def _side_by_side(work: "_SliceWork", pieces: Iterable["_Piece"]) -> PartitionAggregates:
+    """Aggregate pieces on all cores, with no more of them in memory than cores need."""
+    cores = os.cpu_count() or 1
+    waiting: deque[Future[PartitionAggregates]] = deque()
+    made = []
+    with ThreadPoolExecutor(cores) as pool:
+        for piece in pieces:
+            waiting.append(pool.submit(work.aggregate, *piece))
+            if len(waiting) > cores:
+                made.append(waiting.popleft().result())
+        made += [future.result() for future in waiting]
+    if not made:
+        return work.nothing()
     intraday = {name: _joined([part.intraday[name] for part in made]) for name in made[0].intraday}
     return PartitionAggregates(intraday, _joined([part.daily for part in made]))
+
+
+_Piece = tuple[pa.Table, NDArray[np.int32], list[str]]
+
+
+def _whole_symbols(batches: Iterable[pa.Table]) -> Iterator[_Piece]:
+    """The same rows in order, cut so that no symbol is in two tables."""
+    held: pa.Table | None = None
+    for batch in batches:
+        rows = batch if held is None else pa.concat_tables([held, batch])
+        codes, symbols = symbol_codes(rows["symbol"])
+        if (codes[1:] < codes[:-1]).any():
+            raise BarsNotSorted("bars must increase by (symbol, ts) from batch to batch; sort and deduplicate them")
+        if not len(codes):
+            continue
+        cut = int(np.searchsorted(codes, codes[-1], "left"))
+        if cut:
+            yield rows.slice(0, cut), codes[:cut], symbols
+        held = rows.slice(cut)
+    if held is not None:
+        codes, symbols = symbol_codes(held["symbol"])
+        yield held, codes, symbols
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,30 +119,33 @@ class _SliceWork:
 
     feed: Feed
     grid: SessionGrid
-    symbols: list[str]
     horizon_us: int
-    names: list[str]
 
-    def aggregate(self, bars: pa.Table, codes: NDArray[np.int32]) -> PartitionAggregates:
+    @property
+    def names(self) -> list[str]:
+        return [name for name in self.feed.timeframes if name in INTRADAY]
+
+    def nothing(self) -> PartitionAggregates:
+        empty = AGGREGATE_SCHEMA.empty_table()
+        return PartitionAggregates({table_name(name): empty for name in self.names}, empty)
+
+    def aggregate(self, bars: pa.Table, codes: NDArray[np.int32], symbols: list[str]) -> PartitionAggregates:
         columns = _regular(coded_columns(bars, codes), bars)
         if not len(columns) or not len(self.grid.dates):
-            nothing = AGGREGATE_SCHEMA.empty_table()
-            return PartitionAggregates({table_name(name): nothing for name in self.names}, nothing)
+            return self.nothing()
         placement = self.grid.place(columns.ts)
         widths = tuple(parse_interval(name).us for name in self.names)
         made = aggregate_widths(columns, placement.anchor, placement.limit, placement.complete, widths)
         intraday = {}
         for name, buckets in zip(self.names, made, strict=True):
             days = placed_session_days(self.grid.place(buckets.ints[:, FIRST]), self.grid.dates)
-            intraday[table_name(name)] = bucket_table(buckets, self.symbols, days, self.horizon_us)
+            intraday[table_name(name)] = bucket_table(buckets, symbols, days, self.horizon_us)
         # A session is made of whole buckets of the coarsest intraday timeframe.
         finer = bucket_columns(made[-1]) if made else columns
         session = self.grid.place(finer.first).session
         labels = self.grid.dates.astype(np.int64) * DAY_US
         sessions = aggregate_groups(finer, session, labels, self.grid.completes)
-        return PartitionAggregates(
-            intraday, bucket_table(sessions, self.symbols, label_days(sessions), self.horizon_us)
-        )
+        return PartitionAggregates(intraday, bucket_table(sessions, symbols, label_days(sessions), self.horizon_us))
 
 
 def _symbol_slices(codes: NDArray[np.int32]) -> list[tuple[int, int]]:

@@ -1,14 +1,22 @@
 """Which partitions must be walked: touched by changed raw parts, or stored from other inputs than there are now."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 
 from marketdata_pipelines.domain.feeds import Feed
-from marketdata_pipelines.domain.partitions import Period, partition_key, partition_span, period_of
-from marketdata_pipelines.domain.tables import REJECTED_BARS, feed_tables
-from marketdata_pipelines.pipeline.coarse import CoarseBars
+from marketdata_pipelines.domain.partitions import (
+    Period,
+    is_partition_key,
+    partition_key,
+    partition_span,
+    period_of,
+)
+from marketdata_pipelines.domain.tables import REJECTED_BARS, VALIDATED_BARS, feed_tables
+from marketdata_pipelines.pipeline.coarse import SEVERAL_DAYS, CoarseBars, bucket_inputs
 from marketdata_pipelines.pipeline.versions import Versions
-from marketdata_pipelines.stores.lake.lake import Lake
+from marketdata_pipelines.stores.lake.lake import Lake, TableWrite
+
+_Place = tuple[str, str]
 
 
 def affected_partitions(feed: Feed, changed: Iterable[str]) -> dict[Period, list[str]]:
@@ -28,38 +36,89 @@ def stale_partitions(lake: Lake, feed: Feed) -> dict[Period, list[str]]:
     """Partitions whose stored tables were derived from other inputs or versions than stand now, by period.
 
     Rejected rows are stored with whatever became of a partition, so their digest tells when it was last walked;
-    a partition that a check blocks is not stale.
+    a partition that a check blocks is not stale, nor is a table that was never asked for.
     """
-    versions = Versions(feed)
-    parts: dict[str, list[str]] = {key: [] for key in lake.catalog.raw_partitions(feed.name)}
+    versions, base = Versions(feed), period_of(feed.partition)
+    keys = [key for key in lake.catalog.raw_partitions(feed.name) if is_partition_key(key, base)]
+    parts: dict[str, list[str]] = {key: [] for key in keys}
     for standing in lake.catalog.standing_parts(feed.name):
-        parts[standing.part.partition].append(standing.part.part_id)
-    walked = {item.partition: item.inputs for item in lake.catalog.stored(REJECTED_BARS, feed.name)}
-    stale = [key for key, ids in parts.items() if walked.get(key) != versions.inputs(ids)]
+        if standing.part.partition in parts:
+            parts[standing.part.partition].append(standing.part.part_id)
+    stored = lake.catalog.stored_inputs(feed.name)
+    derived = _derived_tables(feed)
+    stale = {key for key, ids in parts.items() if _is_behind(derived, key, ids, stored, versions)}
+    sources = CoarseBars(lake, feed).source_inputs()
+    stale |= _stale_shared(lake, feed, stored, sources, versions)
     affected = affected_partitions(feed, stale)
     for period in _coarser_periods(feed):
-        affected[period] = sorted({*affected[period], *_stale_coarse(lake, feed, period, versions)})
+        affected[period] = sorted({*affected[period], *_stale_coarse(feed, period, stored, sources, versions)})
     return affected
 
 
-def coarse_inputs(lake: Lake, feed: Feed, period: Period, key: str, versions: Versions) -> str:
-    """The digest of a weekly or monthly partition: that of the 1d bars it is made of."""
-    start, end = partition_span(key, period)
-    source = CoarseBars(lake, feed).source_table
-    stored = lake.catalog.stored(source, feed.name, start.isoformat(), end.isoformat())
-    return versions.inputs(item.inputs for item in stored)
+def misplaced_tables(lake: Lake, feed: Feed) -> list[TableWrite]:
+    """Removals of stored tables whose partitions no longer exist: the feed was partitioned another way before."""
+    periods = {name: table_set.period for table_set in feed_tables(feed) for name in table_set.tables}
+    return [
+        TableWrite(name, key, None, "")
+        for name, key in sorted(lake.catalog.stored_inputs(feed.name))
+        if name in periods and not is_partition_key(key, periods[name])
+    ]
 
 
-def _stale_coarse(lake: Lake, feed: Feed, period: Period, versions: Versions) -> list[str]:
+def _is_behind(
+    derived: Sequence[str], key: str, ids: list[str], stored: Mapping[_Place, str], versions: Versions
+) -> bool:
+    walked, validated = stored.get((REJECTED_BARS, key)), stored.get((VALIDATED_BARS, key))
+    if not ids:
+        return walked is not None or validated is not None
+    if walked not in (versions.part_inputs(ids, in_order=True), versions.part_inputs(ids, in_order=False)):
+        return True
+    if validated != walked:
+        return False
+    expected = versions.inputs([validated])
+    found = {stored.get((name, key)) for name in derived}
+    return bool(found - {expected, None})
+
+
+def _derived_tables(feed: Feed) -> list[str]:
+    """Tables of the base partitioning that are derived from their own partition's validated bars only."""
+    base = period_of(feed.partition)
+    names = [
+        name
+        for table_set in feed_tables(feed)
+        if table_set.period is base and table_set.upstream and table_set.name not in (VALIDATED_BARS, REJECTED_BARS)
+        for name in table_set.tables
+    ]
+    return [name for name in names if name not in SEVERAL_DAYS]
+
+
+def _stale_shared(
+    lake: Lake, feed: Feed, stored: Mapping[_Place, str], sources: Mapping[str, str], versions: Versions
+) -> set[str]:
+    """Base partitions to walk because weeks or months that share their partitioning are behind their days."""
+    base, coarse = period_of(feed.partition), CoarseBars(lake, feed)
+    found = set()
+    for name, key in stored:
+        if name in SEVERAL_DAYS and base is not Period.DAY and is_partition_key(key, base):
+            first, last = coarse.source_keys(*partition_span(key, base), name)
+            used = {source: inputs for source, inputs in sources.items() if first <= source <= last}
+            if stored[name, key] != bucket_inputs(versions, used):
+                found |= set(used)
+    return found
+
+
+def _stale_coarse(
+    feed: Feed, period: Period, stored: Mapping[_Place, str], sources: Mapping[str, str], versions: Versions
+) -> set[str]:
     base = period_of(feed.partition)
     names = [name for table_set in feed_tables(feed) if table_set.period is period for name in table_set.tables]
-    days = [item.partition for item in lake.catalog.stored(CoarseBars(lake, feed).source_table, feed.name)]
-    keys = {key for day in days for key in _keys_of(day, base, period)}
-    found = set()
-    for name in names:
-        stored = {item.partition: item.inputs for item in lake.catalog.stored(name, feed.name)}
-        found |= {key for key in keys if stored.get(key) != coarse_inputs(lake, feed, period, key, versions)}
-    return sorted(found)
+    # A week that is stored and has no days any more is behind too.
+    used: dict[str, dict[str, str]] = {key: {} for name, key in stored if name in names}
+    for source, inputs in sources.items():
+        for key in _keys_of(source, base, period):
+            used.setdefault(key, {})[source] = inputs
+    expected = {key: bucket_inputs(versions, inputs) for key, inputs in used.items() if is_partition_key(key, period)}
+    return {key for name in names for key in expected if stored.get((name, key)) != expected[key]}
 
 
 def _coarser_periods(feed: Feed) -> list[Period]:

@@ -17,10 +17,12 @@ from marketdata_pipelines.domain.partitions import Period, partition_key, partit
 from marketdata_pipelines.domain.session_grid import SessionGrid, feed_calendar
 from marketdata_pipelines.domain.sessions import Session
 from marketdata_pipelines.pipeline.aggregate import aggregate_days, aggregate_partition, labelled_between
+from marketdata_pipelines.pipeline.versions import Versions
 from marketdata_pipelines.stores.lake.lake import Lake
 
 DAILY_TABLE = table_name("1d")
 _TIMEFRAMES = {table_name(name): name for name in ("2d", "1w", "1M")}
+SEVERAL_DAYS = tuple(_TIMEFRAMES)
 
 
 class CoarseBars:
@@ -64,13 +66,21 @@ class CoarseBars:
         last = self._reach(end, _TIMEFRAMES[name])
         return partition_key(start, self._period), partition_key(last, self._period)
 
+    def source_inputs(self, first: str = "", last: str = "9999-99-99") -> dict[str, str]:
+        """What the stored 1d bars of base partitions first..last are derived from, by partition."""
+        stored = self._lake.catalog.stored(self.source_table, self._feed.name, first, last)
+        return {item.partition: item.inputs for item in stored}
+
     def _reach(self, end: date, timeframe: str) -> date:
-        last = max(end, bucket_days(self._feed, end, timeframe)[1])
-        if timeframe != "2d" or self._feed.anchor is Anchor.UTC:
-            return last
-        # `end` may be no session: the pair that reaches beyond it starts with the last session before it.
-        near = feed_calendar(self._feed).sessions(end - timedelta(days=10), end)
-        return max(last, bucket_days(self._feed, near[-1].date, timeframe)[1]) if near else last
+        """The last day that can have bars of the buckets labelled until `end`."""
+        if self._feed.anchor is Anchor.UTC:
+            return max(end, bucket_days(self._feed, end, timeframe)[1])
+        # `end` may be no session: the bucket that reaches beyond it is that of the last session before it.
+        calendar = feed_calendar(self._feed)
+        near = calendar.sessions(end - timedelta(days=10), end)
+        last = bucket_days(self._feed, near[-1].date if near else end, timeframe)[1]
+        beyond = calendar.sessions(end + timedelta(days=1), last)
+        return beyond[-1].date if beyond else end
 
     def _daily_between(self, first: date, last: date, fresh: Mapping[str, pa.Table]) -> tuple[pa.Table, int]:
         """1d bars dated first..last, and when the newest of their sources became known."""
@@ -98,6 +108,11 @@ class CoarseBars:
         """The sessions around a base partition."""
         start, end = partition_span(key, self._period)
         return SessionGrid(self._feed, start - timedelta(days=4), end + timedelta(days=4))
+
+
+def bucket_inputs(versions: Versions, sources: Mapping[str, str]) -> str:
+    """The digest of buckets made of 1d bars; `sources`: what these are derived from, by base partition."""
+    return versions.inputs(sources[key] for key in sorted(sources))
 
 
 def is_shared(feed: Feed, asset: str) -> bool:

@@ -17,7 +17,7 @@ from multiprocessing import get_context
 import pyarrow as pa
 
 from marketdata_pipelines.domain.feeds import Feed
-from marketdata_pipelines.domain.partitions import partition_keys, period_of
+from marketdata_pipelines.domain.partitions import is_partition_key, partition_keys, period_of
 from marketdata_pipelines.domain.session_grid import feed_calendar
 from marketdata_pipelines.domain.sessions import date_of_us
 from marketdata_pipelines.domain.tables import RAW_BARS, RAW_TRADES
@@ -225,7 +225,9 @@ def _write_part(
 def _replaced_partitions(lake: Lake, feed: Feed, source: SourceFile) -> list[str]:
     """Partitions an earlier ingest of the same content (under another feed version) had brought rows for."""
     standing = lake.catalog.standing_parts(feed.name)
-    return sorted({item.part.partition for item in standing if item.ingest.sha256 == source.sha256})
+    keys = {item.part.partition for item in standing if item.ingest.sha256 == source.sha256}
+    # Under another partitioning there were other partitions, which are no more.
+    return sorted(key for key in keys if is_partition_key(key, period_of(feed.partition)))
 
 
 def _emptied_partitions(lake: Lake, feed: Feed, first: int, last: int, brought: set[str]) -> list[str]:

@@ -5,7 +5,7 @@ begins: a kill loses at most the one in hand. What a partition's check blocks is
 """
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -19,14 +19,16 @@ from marketdata_pipelines.domain.session_grid import SessionGrid, feed_calendar
 from marketdata_pipelines.domain.sessions import Session, open_calendar
 from marketdata_pipelines.errors import StoreError
 from marketdata_pipelines.pipeline.aggregate import aggregate_partition
-from marketdata_pipelines.pipeline.changes import coarse_inputs
-from marketdata_pipelines.pipeline.coarse import DAILY_TABLE, CoarseBars, is_shared
+from marketdata_pipelines.pipeline.changes import misplaced_tables
+from marketdata_pipelines.pipeline.coarse import DAILY_TABLE, CoarseBars, bucket_inputs
 from marketdata_pipelines.pipeline.gathering import Gathered
+from marketdata_pipelines.pipeline.neighbours import SharedBuckets
 from marketdata_pipelines.pipeline.outcome import PartitionOutcome
-from marketdata_pipelines.pipeline.validate import LoadedPart, validate_parts
+from marketdata_pipelines.pipeline.validate import LoadedPart, Validated, validate_parts
 from marketdata_pipelines.pipeline.versions import Versions
 from marketdata_pipelines.pipeline.views import ViewBuilder
 from marketdata_pipelines.quality.checks import Suite, ValidatedBatch, check_raw, check_rejected, default_suites
+from marketdata_pipelines.stores.lake.catalog import StandingPart
 from marketdata_pipelines.stores.lake.lake import Lake
 from marketdata_pipelines.stores.lake.parquet import read_file
 
@@ -58,6 +60,9 @@ def walk_partitions(
     `wanted` names the assets of `period` to write; upstream ones that are not wanted are read from the lake.
     """
     lake.clear_leftovers()
+    misplaced = misplaced_tables(lake, feed)
+    if misplaced:
+        lake.store(feed.name, misplaced, {})
     walker = PartitionWalker(lake, feed, default_suites() if suites is None else suites)
     for key in keys:
         if period is period_of(feed.partition):
@@ -93,6 +98,7 @@ class PartitionWalker:
         zone = "UTC" if self._calendar.zone == "UTC" else open_calendar(feed.calendar).zone
         self._views = ViewBuilder(zone)
         self._versions = Versions(feed)
+        self._buckets = SharedBuckets(feed, self._coarse, self._versions)
 
     def walk(self, key: str, wanted: frozenset[str]) -> PartitionOutcome:
         """Walk one base partition."""
@@ -109,22 +115,26 @@ class PartitionWalker:
         """Write the weekly or monthly assets of one partition from stored 1d bars."""
         gathered = Gathered(self._feed, key)
         start, end = partition_span(key, period)
+        sources = self._coarse.source_inputs(start.isoformat(), end.isoformat())
+        inputs = bucket_inputs(self._versions, sources)
         for name in sorted(wanted):
             names = self._sets[name].tables
             try:
                 tables = self._coarse.tables(names, start, end)
             except StoreError as error:
                 return gathered.blocked(str(error))
-            if not any(table.num_rows for table in tables.values()):
-                return gathered.blocked(
+            if any(table.num_rows for table in tables.values()):
+                gathered.add(name, tables, inputs)
+            else:
+                gathered.remove(self._stored_tables(key, names))
+                gathered.block(
                     f"{self._feed.name} has no daily bars between {start} and {end}; "
                     f"run: marketdata backfill {self._feed.name} --start {start} --end {end}"
                 )
-            gathered.add(name, tables, coarse_inputs(self._lake, self._feed, period, key, self._versions))
         return gathered.store(self._lake, self._versions.manifest)
 
     def _validated(self, gathered: Gathered, key: str, wanted: frozenset[str]) -> _Base | None:
-        """The partition's validated bars: made anew when wanted, else the stored ones; None when blocked."""
+        """The partition's validated bars: made anew when wanted, else the stored ones; None when nothing follows."""
         grid = self._coarse.grid(key)
         sessions = self._calendar.sessions(*partition_span(key, self._period))
         parts = self._lake.catalog.standing_parts(self._feed.name, [key])
@@ -135,9 +145,28 @@ class PartitionWalker:
             return _Base(key, grid, sessions, bars, horizon_us, stored.inputs if stored else "")
         loaded = [LoadedPart(part, read_file(self._lake.layout.root / part.part.path)) for part in parts]
         validated = validate_parts(self._feed, grid, loaded)
+        inputs = self._versions.part_inputs([part.part.part_id for part in parts], in_order=validated.replaced)
+        if self._raw in wanted:
+            gathered.add_raw(self._raw, loaded)
+        if t.REJECTED_BARS in wanted:
+            gathered.add_rejected(validated.rejected, inputs, stored=bool(parts))
+        failed = self._check(gathered, self._batch(key, sessions, parts, validated), validated, wanted)
+        if not validated.bars.num_rows and (failed or not parts):
+            self._withdraw(gathered, key, sessions, keep_rejected=bool(parts))
+            return None
+        if failed:
+            return None
+        if t.VALIDATED_BARS in wanted:
+            facts = {"raw_rows": validated.raw_rows, "accepted_rows": validated.accepted_rows}
+            gathered.add(t.VALIDATED_BARS, {t.VALIDATED_BARS: validated.bars}, inputs, facts=dict(facts))
+        return _Base(key, grid, sessions, validated.bars, horizon_us, inputs)
+
+    def _batch(
+        self, key: str, sessions: list[Session], parts: list[StandingPart], validated: Validated
+    ) -> ValidatedBatch:
         # Minutes after the last ingest cannot have been brought; with none at all, everything is expected.
-        known_until = horizon_us or _NEVER_US
-        batch = ValidatedBatch(
+        known_until = max((part.ingest.known_at_us for part in parts), default=_NEVER_US)
+        return ValidatedBatch(
             feed=self._feed,
             partition=key,
             raw_rows=validated.raw_rows,
@@ -147,30 +176,30 @@ class PartitionWalker:
             bars=validated.bars,
             expected_minutes=sum(session.minutes for session in sessions if session.close <= known_until),
         )
-        inputs = self._versions.inputs(part.part.part_id for part in parts)
-        raw_check, rejected_check = check_raw(batch, self._raw), check_rejected(validated.rejected)
-        checks = [outcome for suite in self._suites for outcome in suite.evaluate(batch)]
-        if self._raw in wanted:
-            gathered.checks.append(raw_check)
-            gathered.add_raw(self._raw, loaded)
-        if t.REJECTED_BARS in wanted:
-            gathered.checks.append(rejected_check)
-            gathered.add_rejected(validated.rejected, inputs, stored=bool(parts))
-        if t.VALIDATED_BARS in wanted:
-            gathered.checks += checks
-        failed = [check for check in (raw_check, rejected_check, *checks) if check.blocking and not check.passed]
+
+    def _check(self, gathered: Gathered, batch: ValidatedBatch, validated: Validated, wanted: frozenset[str]) -> bool:
+        """Whether a blocking check failed; the checks of wanted assets are recorded."""
+        outcomes = [check_raw(batch, self._raw), check_rejected(validated.rejected)]
+        outcomes += [outcome for suite in self._suites for outcome in suite.evaluate(batch)]
+        gathered.checks += [outcome for outcome in outcomes if outcome.asset in wanted]
+        failed = [outcome for outcome in outcomes if outcome.blocking and not outcome.passed]
         if failed:
-            if not parts:
-                # What was once derived here has lost its source (its file is refused now).
-                gathered.remove(
-                    name for item in self._sets.values() if item.period is self._period for name in item.tables
-                )
-            gathered.block("; ".join(f"{check.name}: {check.message}" for check in failed))
-            return None
-        if t.VALIDATED_BARS in wanted:
-            facts = {"raw_rows": validated.raw_rows, "accepted_rows": validated.accepted_rows}
-            gathered.add(t.VALIDATED_BARS, {t.VALIDATED_BARS: validated.bars}, inputs, facts=dict(facts))
-        return _Base(key, grid, sessions, validated.bars, horizon_us, inputs)
+            gathered.block("; ".join(f"{outcome.name}: {outcome.message}" for outcome in failed))
+        return bool(failed)
+
+    def _withdraw(self, gathered: Gathered, key: str, sessions: list[Session], *, keep_rejected: bool) -> None:
+        """Remove what was derived here while rows still stood: none do, so none may be served."""
+        was_stored = self._lake.catalog.stored_partition(self._coarse.source_table, self._feed.name, key) is not None
+        buckets = self._buckets.withdraw(key, sessions) if was_stored else []
+        rewritten = {made.name for made in buckets}
+        names = {name for item in self._sets.values() if item.period is self._period for name in item.tables}
+        names -= rewritten | ({t.REJECTED_BARS} if keep_rejected else set())
+        gathered.remove(self._stored_tables(key, sorted(names)))
+        for made in buckets:
+            gathered.add_table(made.name, made.partition, made.table, made.inputs)
+
+    def _stored_tables(self, key: str, names: Iterable[str]) -> list[str]:
+        return [name for name in names if self._lake.catalog.stored_partition(name, self._feed.name, key) is not None]
 
     def _derive(self, gathered: Gathered, base: _Base, wanted: frozenset[str]) -> None:
         inputs = self._versions.inputs([base.inputs])
@@ -182,32 +211,24 @@ class PartitionWalker:
             daily = made.daily
             if t.INTRADAY_BARS in wanted and made.intraday:
                 gathered.add(t.INTRADAY_BARS, made.intraday, inputs, volume=volume, bars=regular.num_rows)
-        self._derive_coarse(gathered, base, daily, wanted, inputs)
+        self._derive_buckets(gathered, base, daily, wanted, inputs)
         views = [view for view in t.VIEWS if view in wanted and view in self._sets]
         for view, table in self._views.build(views, base.bars, daily, base.sessions).items():
             gathered.add(view, {view: table}, inputs)
 
-    def _derive_coarse(
+    def _derive_buckets(
         self, gathered: Gathered, base: _Base, daily: pa.Table, wanted: frozenset[str], inputs: str
     ) -> None:
-        """1d and 2d bars, and 1w and 1M where they share the base partitioning.
-
-        The partition's first sessions may complete a bucket that lives in the partition before: that one is
-        written again too.
-        """
-        for asset in (t.DAILY_BARS, t.WEEKLY_BARS, t.MONTHLY_BARS):
-            if asset not in wanted or asset not in self._sets or not is_shared(self._feed, asset):
+        """1d and 2d bars, and 1w and 1M where they share the base partitioning."""
+        source = inputs if self._coarse.source_table == DAILY_TABLE else base.inputs
+        for asset in self._buckets.names:
+            if asset not in wanted:
                 continue
-            own: dict[str, pa.Table] = {}
-            for name in self._sets[asset].tables:
-                if name == DAILY_TABLE:
-                    own[name] = daily
-                    continue
-                for label_key in self._coarse.label_partitions(base.key, name, base.sessions):
-                    span = partition_span(label_key, self._period)
-                    table = self._coarse.tables((name,), *span, {base.key: daily})[name]
-                    if label_key == base.key:
-                        own[name] = table
-                    else:
-                        gathered.add_neighbour(name, label_key, table, inputs)
-            gathered.add(asset, own, inputs)
+            own = {DAILY_TABLE: daily} if DAILY_TABLE in self._sets[asset].tables else {}
+            digests = {DAILY_TABLE: inputs}
+            for made in self._buckets.derive(asset, base.key, base.sessions, daily, source):
+                if made.partition == base.key and made.table is not None:
+                    own[made.name], digests[made.name] = made.table, made.inputs
+                else:
+                    gathered.add_table(made.name, made.partition, made.table, made.inputs)
+            gathered.add(asset, own, digests)
