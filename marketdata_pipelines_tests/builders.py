@@ -92,10 +92,10 @@ def minutes(symbol: str, start: str, count: int, price: float = 100.0, step: int
             bar(
                 symbol,
                 first + position * step,
-                open=round(level, 2),
-                high=round(level + 0.05, 2),
-                low=round(level - 0.05, 2),
-                close=round(level + 0.02, 2),
+                open=round(level, 4),
+                high=round(level + 0.05, 4),
+                low=round(level - 0.05, 4),
+                close=round(level + 0.02, 4),
                 volume=100.0 + position,
             )
         )
@@ -190,6 +190,13 @@ def walk_stale(lake: Lake, feed: Feed) -> list[PartitionOutcome]:
     """Walk everything that is behind, base partitions first."""
     stale = stale_partitions(lake, feed)
     return [outcome for period, keys in stale.items() for outcome in walk_keys(lake, feed, period, keys).values()]
+
+
+def make_home(folder: Path, feeds: str) -> Path:
+    """A data folder with a feeds.yaml."""
+    folder.mkdir(exist_ok=True)
+    (folder / "feeds.yaml").write_text(feeds, encoding="utf-8")
+    return folder
 
 
 def lake_files(lake: Lake) -> dict[str, bytes]:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import settings
 
 from marketdata_pipelines.stores.lake.lake import Lake
+from marketdata_pipelines_tests.builders import make_home
 
 # Kernels are compiled on first use, and the machine may be busy: no example has a deadline.
 settings.register_profile("suite", deadline=None)
@@ -34,10 +35,4 @@ def lake(tmp_path: Path) -> Lake:
 def home(tmp_path: Path) -> Callable[[str], Path]:
     """Makes the data folder of this test with a feeds.yaml; its lake is the one of the fixture `lake`."""
 
-    def make(feeds: str) -> Path:
-        folder = tmp_path / "data"
-        folder.mkdir(exist_ok=True)
-        (folder / "feeds.yaml").write_text(feeds, encoding="utf-8")
-        return folder
-
-    return make
+    return lambda feeds: make_home(tmp_path / "data", feeds)

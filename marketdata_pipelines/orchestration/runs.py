@@ -3,8 +3,8 @@
 import os
 import socket
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
 
 from dagster import DagsterEvent, DagsterInstance, DagsterRunStatus, Definitions, JobDefinition, RunsFilter
 from dagster._core.definitions.job_base import InMemoryJob
@@ -61,7 +61,7 @@ def run_partitions(
                 settings, feed, period, keys, assets,
                 on_outcome=on_outcome, acquire=acquire, run_id=run_id, tags=tags, instance=opened,
             )  # fmt: skip
-    job = _job(settings, feed, period, on_outcome)
+    job = _job(settings, _reaching_back(feed, keys), period, on_outcome)
     existing = job.partitions_def.get_partition_keys() if job.partitions_def else []
     chosen = sorted(set(keys) & set(existing))
     missing = sorted(set(keys) - set(existing))
@@ -88,6 +88,12 @@ def close_abandoned_runs(instance: DagsterInstance, job: str) -> list[str]:
             instance.report_run_failed(run, f"The process that ran it ({pid}) ended; run the command again to go on.")
             closed.append(run.run_id)
     return closed
+
+
+def _reaching_back(feed: Feed, keys: Sequence[str]) -> Feed:
+    """The feed with partitions from the first of these keys on: history may be asked for that is not there yet."""
+    asked = [date.fromisoformat(key) for key in keys]
+    return replace(feed, start=min([*asked, *([feed.start] if feed.start else [])])) if asked else feed
 
 
 def _job(settings: Settings, feed: Feed, period: Period, on_outcome: OnOutcome | None) -> JobDefinition:

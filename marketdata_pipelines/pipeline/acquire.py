@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from marketdata_pipelines.domain.feeds import DataKind, Feed, SourceKind
 from marketdata_pipelines.domain.partitions import partition_span, period_of
 from marketdata_pipelines.domain.session_grid import feed_calendar
-from marketdata_pipelines.errors import SettingsInvalid
+from marketdata_pipelines.errors import SettingsInvalid, SourceUnavailable
 from marketdata_pipelines.pipeline.ingest import FileReport, IngestRun, IngestStatus, SourceFile, ingest_files
 from marketdata_pipelines.sources.files.listing import file_digest, list_files
 from marketdata_pipelines.sources.files.plan import plan_file
@@ -66,15 +66,14 @@ def landed_files(feed: Feed, source_path: str | None) -> Iterator[SourceFile]:
     """The files below a feed's own path; none where the feed names no path or nothing is there yet."""
     if source_path is None:
         return
-    is_plain = "://" not in source_path and "*" not in source_path
-    if is_plain and (not os.path.exists(source_path) or _is_empty_folder(source_path)):
+    try:
+        paths = list_files(source_path)
+    except SourceUnavailable:
+        if "://" in source_path:
+            raise
         return
-    for path in list_files(source_path):
+    for path in paths:
         yield file_source(feed, path)
-
-
-def _is_empty_folder(path: str) -> bool:
-    return os.path.isdir(path) and not any(os.scandir(path))
 
 
 def file_source(feed: Feed, path: str) -> SourceFile:

@@ -16,8 +16,8 @@ from marketdata_pipelines.domain import tables as t
 from marketdata_pipelines.domain.feeds import Anchor, Feed
 from marketdata_pipelines.domain.intervals import parse_interval, table_name
 from marketdata_pipelines.domain.partitions import Period, period_of
-from marketdata_pipelines.errors import PartitionMissing, SettingsInvalid
-from marketdata_pipelines.serving.ranges import Moment, TimeRange, time_range
+from marketdata_pipelines.errors import PartitionMissing, SettingsInvalid, StoreError
+from marketdata_pipelines.serving.ranges import Moment, TimeRange, date_range, time_range
 from marketdata_pipelines.serving.rejections import rejected_rows
 from marketdata_pipelines.settings.environment import Settings
 from marketdata_pipelines.settings.feeds_file import load_feeds
@@ -83,7 +83,7 @@ class LakeReader:
         parameters = {
             **_range_parameters(wanted),
             "timeframe": name,
-            "symbols": None if symbols is None else list(symbols),
+            "symbols": _listed(symbols),
             "regular_only": base and session == "regular",
         }
         if session == "all" and not base and definition.extended_hours is not None:
@@ -108,7 +108,7 @@ class LakeReader:
         names = [table_set.name for table_set in t.feed_tables(definition) if table_set.name in t.VIEWS]
         if view not in names:
             raise SettingsInvalid(f"{view!r} is no view of {feed}; there: {', '.join(names)}")
-        wanted = time_range(start, end)
+        wanted = date_range(start, end)
         source = {t.HOURLY_VOLUME: t.VALIDATED_BARS, t.SYMBOL_PERFORMANCE: t.DAILY_SUMMARY}.get(view, view)
         history = wanted if view != t.DAILY_SUMMARY else TimeRange(end_date=wanted.end_date)
         stored = self._stored(source, definition, history, period_of(definition.partition))
@@ -139,16 +139,23 @@ class LakeReader:
         """
         from marketdata_pipelines.serving.missing import missing_bars
 
-        return missing_bars(self.lake, self.feed(feed), time_range(start, end), symbols)
+        return missing_bars(self.lake, self.feed(feed), date_range(start, end), _listed(symbols))
 
     def sql(self, query: str) -> pa.Table:
         """Run a DuckDB query with every table as a view.
 
         `bars_5m` is that table of all feeds with a column `feed`; `us_equities_1m.bars_5m` is one feed's.
+        Errors: StoreError with DuckDB's reason and the tables there are.
         """
         with connect() as connection:
             self._create_views(connection, query)
-            return connection.sql(query).to_arrow_table()
+            try:
+                return connection.sql(query).to_arrow_table()
+            except duckdb.Error as error:
+                known = ", ".join(sorted({table for table, *_ in self.lake.catalog.tables()}))
+                raise StoreError(
+                    f"the query failed: {error}; tables: {known}; feeds: {', '.join(self.feeds)}"
+                ) from error
 
     def _create_views(self, connection: duckdb.DuckDBPyConnection, query: str) -> None:
         words = {word.lower() for word in re.findall(r"\w+", query)}
@@ -197,12 +204,12 @@ class LakeReader:
         if fill not in list(Fill):
             raise SettingsInvalid(f"fill is {fill!r}; allowed: {', '.join(Fill)}")
         interval = parse_interval(timeframe)
-        if not bars.num_rows:
-            return bars
         if not interval.is_intraday:
             raise SettingsInvalid(f"only intraday bars can be filled, not {timeframe}: closed days are no gaps")
         from marketdata_pipelines.domain.session_grid import feed_calendar
 
+        if not bars.num_rows:
+            return bars.append_column("filled", pa.array([], pa.bool_()))
         days = pc.min_max(bars["session_date"]).as_py()
         sessions = feed_calendar(feed).sessions(days["min"], days["max"])
         return fill_forward(bars, expected_buckets(sessions, interval.us, feed.anchor is Anchor.UTC))
@@ -224,6 +231,13 @@ class LakeReader:
         from marketdata_pipelines.domain.session_grid import feed_calendar
 
         return feed_calendar(feed).zone
+
+
+def _listed(symbols: Sequence[str] | None) -> list[str] | None:
+    """One symbol may be given as it is."""
+    if symbols is None:
+        return None
+    return [symbols] if isinstance(symbols, str) else list(symbols)
 
 
 def _range_parameters(wanted: TimeRange) -> dict[str, object]:

@@ -18,11 +18,32 @@ class TimeRange:
     start_ts: datetime | None = None
     end_ts: datetime | None = None
 
+    def ends_early(self) -> bool:
+        """Whether the end lies before the start; a date and an instant may be a day apart in any zone."""
+        if self.start_date and self.end_ts:
+            return self.end_ts.date() < self.start_date - timedelta(days=1)
+        if self.start_ts and self.end_date:
+            return self.end_date < self.start_ts.date() - timedelta(days=1)
+        dates = bool(self.start_date and self.end_date and self.end_date < self.start_date)
+        return dates or bool(self.start_ts and self.end_ts and self.end_ts < self.start_ts)
+
     def partitions(self, period: Period) -> tuple[str, str]:
         """The first and last partition key that can hold rows of the range."""
         start = self.start_date or (self.start_ts.date() - timedelta(days=2) if self.start_ts else None)
         end = self.end_date or (self.end_ts.date() + timedelta(days=2) if self.end_ts else None)
         return (partition_key(start, period) if start else "", partition_key(end, period) if end else "9999-99-99")
+
+
+def date_range(start: Moment, end: Moment) -> TimeRange:
+    """Like `time_range`, for questions about whole sessions.
+
+    Errors: SettingsInvalid also for times.
+    """
+    found = time_range(start, end)
+    for given, instant in ((start, found.start_ts), (end, found.end_ts)):
+        if instant is not None:
+            raise SettingsInvalid(f"{given} is a time; give a session date like {instant.date()}")
+    return found
 
 
 def time_range(start: Moment, end: Moment) -> TimeRange:
@@ -33,7 +54,7 @@ def time_range(start: Moment, end: Moment) -> TimeRange:
     start_date, start_ts = _moment(start)
     end_date, end_ts = _moment(end)
     found = TimeRange(start_date, end_date, start_ts, end_ts)
-    if (start_date and end_date and end_date < start_date) or (start_ts and end_ts and end_ts < start_ts):
+    if found.ends_early():
         raise SettingsInvalid(f"the range ends ({end}) before it starts ({start})")
     return found
 

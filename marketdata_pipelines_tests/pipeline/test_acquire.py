@@ -12,10 +12,14 @@ from marketdata_pipelines.pipeline.changes import stale_partitions
 from marketdata_pipelines.stores.lake.lake import Lake
 from marketdata_pipelines_tests.builders import LATER, column, make_feed, us, walk_stale
 
-CSV = "symbol,timestamp,open,high,low,close,volume\nA,2024-03-08T14:30:00Z,1,2,1,2,10\nA,2024-03-08T14:31:00Z,2,2,1,1,5\n"
+CSV = (
+    "symbol,timestamp,open,high,low,close,volume\nA,2024-03-08T14:30:00Z,1,2,1,2,10\nA,2024-03-08T14:31:00Z,2,2,1,1,5\n"
+)
 
 
-def bring(lake: Lake, feed: Feed, path: Path | str | None, keys: list[str] | None = None, now: int = LATER) -> AcquireReport:
+def bring(
+    lake: Lake, feed: Feed, path: Path | str | None, keys: list[str] | None = None, now: int = LATER
+) -> AcquireReport:
     return acquire(lake, feed, None if path is None else str(path), keys or [], run_id="r", now_us=now)
 
 
@@ -35,9 +39,11 @@ def test_the_files_of_a_folder_come_in_once(lake: Lake, tmp_path: Path) -> None:
 
 
 def test_nothing_there_yet_is_no_error(lake: Lake, tmp_path: Path) -> None:
-    (tmp_path / "empty").mkdir()
+    for name in ("empty", "unfinished"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "unfinished" / "a.csv.part").write_text("symbol,")
 
-    for path in (None, tmp_path / "nothing", tmp_path / "empty"):
+    for path in (None, tmp_path / "nothing", tmp_path / "empty", tmp_path / "unfinished", tmp_path / "*.csv"):
         assert bring(lake, make_feed(), path).files == ()
 
 

@@ -124,7 +124,10 @@ def test_shared_weeks_behind_their_days_are_stale(lake: Lake) -> None:
 
 
 def test_the_order_of_files_that_do_not_overlap_is_no_change(lake: Lake) -> None:
-    one, two = source_of("1.csv", minutes("A", "2024-03-08 14:30", 5)), source_of("2.csv", minutes("B", "2024-03-08 14:30", 5))
+    one, two = (
+        source_of("1.csv", minutes("A", "2024-03-08 14:30", 5)),
+        source_of("2.csv", minutes("B", "2024-03-08 14:30", 5)),
+    )
     take_in(lake, FEED, one, two)
     walk_stale(lake, FEED)
     before = lake_files(lake)

@@ -22,8 +22,8 @@ from marketdata_pipelines_tests.builders import (
 BARS = make_feed()
 FILES = (
     source_of("a.csv", minutes("A", "2024-03-08 14:30", 40) + minutes("A", "2024-03-11 13:30", 10, 3.1415)),
-    source_of("b.csv", minutes("B", "2024-03-08 14:30", 20, 0.3) + [bar("B", "2024-03-08 16:00", 0.1 + 0.2)]),
-    source_of("c.csv", minutes("C", "2024-03-12 13:30", 20) + [bar("C", "2024-03-12 13:31", -1.0), bar("C", None)]),
+    source_of("b.csv", [*minutes("B", "2024-03-08 14:30", 20, 0.3), bar("B", "2024-03-08 16:00", 0.1 + 0.2)]),
+    source_of("c.csv", [*minutes("C", "2024-03-12 13:30", 20), bar("C", "2024-03-12 13:31", -1.0), bar("C", None)]),
 )
 OVERLAPPING = source_of("d.csv", minutes("A", "2024-03-08 14:35", 10, 77.0))
 TRADES = source_of("t.csv", raw_trades([("A", f"2024-03-08 14:30:{n:02}", 10 + n / 7, n / 3) for n in range(60)]))

@@ -36,7 +36,7 @@ def test_settings_are_read_once_and_do_not_follow_the_working_folder(
 
     assert settings.lake == before
     with pytest.raises(ValidationError):
-        settings.home = Path("other")  # type: ignore[misc]
+        settings.home = Path("other")
 
 
 def test_source_paths_are_below_the_home_unless_absolute_or_urls(tmp_path: Path) -> None:

@@ -89,7 +89,8 @@ def test_ticks_are_trades_whose_finest_bars_are_seconds() -> None:
 
 
 def test_simulated_feeds_take_symbols_or_how_many() -> None:
-    text = "feeds: {{s: {{source: {{kind: simulated, symbols: {}, faults: {{dup_exact: 2}}}}, interval: 1m, calendar: XNYS}}}}"
+    source = "{{kind: simulated, symbols: {}, faults: {{dup_exact: 2}}}}"
+    text = f"feeds: {{{{s: {{{{source: {source}, interval: 1m, calendar: XNYS}}}}}}}}"
 
     assert one(text.format("[A, B]")).source.symbols == ("A", "B")
     assert one(text.format("500")).source.symbol_count == 500

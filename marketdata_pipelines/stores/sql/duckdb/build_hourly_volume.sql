@@ -4,7 +4,7 @@ select
     b.session_date,
     extract('hour' from timezone($zone, b.ts))::bigint as "hour",
     count(*) as bars,
-    sum(b.volume) as "sum",
+    case when count(b.volume) = count(*) then sum(b.volume) end as "sum",
     avg(b.volume) as mean,
     median(b.volume) as median,
     max(b.volume) as "max",

@@ -8,7 +8,10 @@ with ranked as (
         trade_count,
         row_number() over (partition by session_date order by notional desc nulls last, volume desc nulls last, symbol)
             as rank,
-        notional / nullif(sum(notional) over (partition by session_date), 0) as share
+        case
+            when count(notional) over (partition by session_date) = count(*) over (partition by session_date)
+            then notional / nullif(sum(notional) over (partition by session_date), 0)
+        end as share
     from daily
 )
 select

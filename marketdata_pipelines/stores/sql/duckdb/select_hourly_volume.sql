@@ -4,7 +4,7 @@ select
     symbol::varchar as symbol,
     extract('hour' from timezone($zone, ts))::bigint as "hour",
     count(*) as bars,
-    sum(volume) as "sum",
+    case when count(volume) = count(*) then sum(volume) end as "sum",
     avg(volume) as mean,
     median(volume) as median,
     max(volume) as "max",
