@@ -27,7 +27,10 @@ def ingest(
         bool, typer.Option("--materialize", help="Then run the graph for every partition that is behind.")
     ] = False,
     mode: Annotated[
-        Mode, typer.Option(help="`replace_window`: rows of the files' time span that they leave out are deleted.")
+        Mode,
+        typer.Option(
+            help="`replace_window`: rows of a file's time span that it leaves out, of any symbol, are deleted."
+        ),
     ] = Mode.UPSERT,
     workers: Annotated[int, typer.Option(min=1, max=64, metavar="N", help="Files parsed at once.")] = 1,
     resume: Annotated[

@@ -125,12 +125,16 @@ class SessionGrid:
 
     def local_dates(self, ts: Ints) -> NDArray[np.int32]:
         """The exchange-local date of instants, as days since 1970 (UTC dates for `anchor: utc`)."""
+        return (self.local_clock(ts) // DAY_US).astype(np.int32)
+
+    def local_clock(self, ts: Ints) -> Ints:
+        """The exchange's wall clock at instants between the years 1 and 9999, as if it were UTC."""
         if self._everything or not self._feed.interval.is_intraday:
-            return (ts // DAY_US).astype(np.int32)
+            return ts
         zone = ZoneInfo(open_calendar(self._feed.calendar).zone)
-        hours, where = np.unique(ts // (15 * MINUTE_US), return_inverse=True)
-        offsets = [_utc_offset_us(int(hour) * 15 * MINUTE_US, zone) for hour in hours]
-        return ((ts + np.array(offsets, np.int64)[where]) // DAY_US).astype(np.int32)
+        quarters, where = np.unique(ts // (15 * MINUTE_US), return_inverse=True)
+        offsets = [_utc_offset_us(int(quarter) * 15 * MINUTE_US, zone) for quarter in quarters]
+        return ts + np.array(offsets, np.int64)[where]
 
     def _place_dates(self, ts: Ints) -> Placement:
         # A daily bar carries a date: it is its session's, whatever the hours.

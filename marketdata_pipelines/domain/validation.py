@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from marketdata_pipelines.domain.feeds import AssetClass, Feed
@@ -131,12 +130,14 @@ def _time_rules(
             ("unfinished", ~future & (closes > known_at_us)),
         ]
     width = feed.interval.us
-    on_clock = ts % width == 0
-    # Vendors also cut hours from the session's open (09:30, 10:30 …); both grids are the feed's interval.
-    on_session = placement.regular & ((ts - placement.anchor) % width == 0)
+    # Vendors also cut hours from the session's open (09:30, 10:30 …) and on the exchange's clock, which a zone's
+    # offset (Mumbai: 5:30) or a width of several hours sets apart from UTC's: all three are the feed's interval.
+    on_interval = (ts % width == 0) | (placement.regular & ((ts - placement.anchor) % width == 0))
+    rest = np.flatnonzero(~on_interval & (placement.session >= 0))
+    on_interval[rest] = grid.local_clock(ts[rest]) % width == 0
     return [
         ("future", future),
-        ("off_interval", ~(on_clock | on_session)),
+        ("off_interval", ~on_interval),
         ("out_of_session", (placement.session < 0) & ~future),
         ("unfinished", ~future & (ts + width > known_at_us)),
     ]
@@ -198,12 +199,13 @@ def _flag_repeats(raw: pa.Table, mask: Ints, good: Ints, again: Ints) -> None:
     begins = np.arange(len(good))
     begins[again] = 0
     previous = np.maximum.accumulate(begins)[again]
-    columns = ("open", "high", "low", "close", "volume", "vwap", "trade_count")
-    later, first = raw.select(columns).take(pa.array(good[again])), raw.select(columns).take(pa.array(good[previous]))
+    later, first = good[again], good[previous]
     equal = np.ones(len(again), bool)
-    for name in columns:
-        both_null = pc.and_(pc.is_null(later[name]), pc.is_null(first[name]))
-        same = pc.fill_null(pc.equal(later[name], first[name]), False)
-        equal &= pc.or_(both_null, same).to_numpy()
+    for name in ("open", "high", "low", "close", "volume", "vwap"):
+        values = float_values(raw[name])
+        # Unknown is equal to unknown.
+        equal &= (values[later] == values[first]) | (np.isnan(values[later]) & np.isnan(values[first]))
+    trades = int_values(raw["trade_count"])
+    equal &= trades[later] == trades[first]
     mask[good[again[equal]]] |= rule_bit("duplicate_exact")
     mask[good[again[~equal]]] |= rule_bit("duplicate_conflict")

@@ -17,7 +17,7 @@ from marketdata_pipelines.stores.lake.lake import Lake, TableWrite
 
 _PREVIEW_ROWS = 5
 _FILES_SHOWN = 10
-_RAW_KEYS = pa.schema([("symbol", pa.string()), ("ts", pa.timestamp("ns", tz="UTC"))])
+_RAW_KEYS = pa.schema([("symbol", pa.string()), ("ts", pa.timestamp("us", tz="UTC"))])
 
 
 class Gathered:
@@ -96,7 +96,7 @@ def _result(asset: str, tables: dict[str, pa.Table], facts: Facts) -> AssetResul
 
 def _raw_result(asset: str, parts: list[LoadedPart]) -> AssetResult:
     rows = sum(part.table.num_rows for part in parts)
-    whole = pa.concat_tables([part.table.select(["symbol", "ts"]).cast(_RAW_KEYS) for part in parts])
+    whole = pa.concat_tables([part.table.select(["symbol", "ts"]).cast(_RAW_KEYS, safe=False) for part in parts])
     first, last = _span(whole)
     names = sorted({part.standing.ingest.file for part in parts})
     more = f" and {len(names) - _FILES_SHOWN} more" if len(names) > _FILES_SHOWN else ""

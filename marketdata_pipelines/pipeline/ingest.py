@@ -5,6 +5,7 @@ their source text kept.
 """
 
 import logging
+import secrets
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -21,9 +22,7 @@ from marketdata_pipelines.domain.partitions import is_partition_key, partition_k
 from marketdata_pipelines.domain.session_grid import feed_calendar
 from marketdata_pipelines.domain.sessions import date_of_us
 from marketdata_pipelines.domain.tables import RAW_BARS, RAW_TRADES
-from marketdata_pipelines.domain.validation import MISSING_TS
 from marketdata_pipelines.pipeline.parsing import ReadFile, StagedFile, stage_file
-from marketdata_pipelines.pipeline.placement import row_times
 from marketdata_pipelines.pipeline.staging import PartitionStaging
 from marketdata_pipelines.pipeline.versions import code_version
 from marketdata_pipelines.sources.parsed import Finding
@@ -106,6 +105,8 @@ class _Stager:
     def __init__(self, lake: Lake, feed: Feed, run: IngestRun, workers: int) -> None:
         self._lake, self._feed, self._run = lake, feed, run
         self._workers = workers
+        # A killed ingest's workers may still be writing: never into the folder of the next one.
+        self._folder = secrets.token_hex(4)
         self._pool: ProcessPoolExecutor | None = None
 
     def __enter__(self) -> None:
@@ -142,7 +143,7 @@ class _Stager:
 
     def _start(self, source: SourceFile, number: int) -> Callable[[], StagedFile]:
         known_at_us = self._run.clock()
-        folder = self._lake.layout.staging(self._feed.name) / str(number)
+        folder = self._lake.layout.staging(self._feed.name) / self._folder / str(number)
         if self._pool is None:
             return lambda: stage_file(self._feed, source.name, source.read, known_at_us, folder, spill=False)
         return self._pool.submit(
@@ -178,15 +179,11 @@ def _commit(
     staging: PartitionStaging,
     findings: tuple[Finding, ...],
 ) -> FileReport:
-    parts, first, last = [], None, None
-    for partition in staging.partitions():
-        table = staging.rows_of(partition)
-        parts.append(_write_part(lake, feed, source, partition, table, run.mode))
-        ts = row_times(table)
-        ts = ts[(ts != MISSING_TS) & (ts <= record.known_at_us)]
-        if len(ts):
-            first = int(ts.min()) if first is None else min(first, int(ts.min()))
-            last = int(ts.max()) if last is None else max(last, int(ts.max()))
+    parts = [
+        _write_part(lake, feed, source, partition, staging.rows_of(partition), run.mode)
+        for partition in staging.partitions()
+    ]
+    first, last = staging.first_us, staging.last_us
     changed = set(staging.partitions()) | set(_replaced_partitions(lake, feed, source))
     if run.mode is IngestMode.REPLACE_WINDOW and first is not None and last is not None:
         emptied = _emptied_partitions(lake, feed, first, last, set(staging.partitions()))

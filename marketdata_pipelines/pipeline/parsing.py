@@ -5,19 +5,23 @@ Rules are evaluated here only to know which rows need their source text; the ver
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from marketdata_pipelines.domain.bars import RAW_BAR_SCHEMA, RAW_TRADE_SCHEMA
 from marketdata_pipelines.domain.feeds import DataKind, Feed
+from marketdata_pipelines.domain.sessions import to_us
 from marketdata_pipelines.domain.validation import MISSING_TS, bar_mask, resolve_duplicates, trade_mask
 from marketdata_pipelines.errors import SourceRejected
 from marketdata_pipelines.pipeline.placement import Placer, row_times
 from marketdata_pipelines.pipeline.staging import PartitionStaging
 from marketdata_pipelines.sources.parsed import Chunk, Finding
 
+_FIRST_US, _LAST_US = to_us(datetime.min.replace(tzinfo=UTC)), to_us(datetime.max.replace(tzinfo=UTC))
 ReadFile = Callable[[], tuple[Iterable[Chunk], tuple[Finding, ...]]]
 
 
@@ -54,15 +58,17 @@ def _fill(feed: Feed, name: str, read: ReadFile, known_at_us: int, staging: Part
     seen: set[int] = set()
     for chunk in chunks:
         _check_kind(feed, chunk, name)
-        ts = row_times(chunk.table)
+        table = _without_absurd_times(chunk.table)
+        ts = row_times(table)
         if not staging.partitions():
             seen.update(ts[ts != MISSING_TS][:1].tolist())
         grid = placer.grid_for(ts)
         mask_of = bar_mask if chunk.kind is DataKind.BARS else trade_mask
-        mask, placement = mask_of(chunk.table, feed, grid, known_at_us)
+        mask, placement = mask_of(table, feed, grid, known_at_us)
+        staging.cover(ts[mask == 0])
         if chunk.kind is DataKind.BARS:
-            mask = resolve_duplicates(chunk.table, mask, np.zeros(len(mask), np.int64)).mask
-        staging.add(_with_originals(chunk, mask), placer.days(ts, placement, grid))
+            mask = resolve_duplicates(table, mask, np.zeros(len(mask), np.int64)).mask
+        staging.add(_with_originals(chunk, table, mask), placer.days(ts, placement, grid))
     nearest = None if staging.partitions() else placer.nearest_day(np.array(sorted(seen), np.int64))
     if nearest is not None:
         staging.place_waiting(nearest)
@@ -83,13 +89,24 @@ def _check_kind(feed: Feed, chunk: Chunk, name: str) -> None:
         )
 
 
-def _with_originals(chunk: Chunk, mask: np.ndarray) -> pa.Table:
+def _without_absurd_times(table: pa.Table) -> pa.Table:
+    """Times before the year 1 or after 9999, which no calendar and no Python date reaches, count as unreadable."""
+    ts = row_times(table)
+    absurd = (ts != MISSING_TS) & ((ts < _FIRST_US) | (ts > _LAST_US))
+    if not absurd.any():
+        return table
+    position = table.schema.get_field_index("ts")
+    kept = pc.if_else(pa.array(absurd), pa.scalar(None, table.schema.field("ts").type), table["ts"])
+    return table.set_column(position, table.schema.field("ts"), kept)
+
+
+def _with_originals(chunk: Chunk, table: pa.Table, mask: np.ndarray) -> pa.Table:
     bad = np.flatnonzero(mask)
-    texts: list[str | None] = [None] * chunk.table.num_rows
+    texts: list[str | None] = [None] * table.num_rows
     if len(bad):
         for position, text in zip(bad, chunk.originals(bad), strict=True):
             texts[position] = text
-    table = chunk.table.append_column("original", pa.array(texts, pa.string()))
+    table = table.append_column("original", pa.array(texts, pa.string()))
     return table.select(_schema(chunk.kind).names).cast(_schema(chunk.kind))
 
 

@@ -54,7 +54,7 @@ class Placer:
             return np.full(len(ts), UNPLACED, np.int64)
         session_day = grid.dates[np.maximum(placement.session, 0)].astype(np.int64)
         day = np.where(placement.session >= 0, session_day, UNPLACED)
-        loose = np.flatnonzero((placement.session < 0) & (ts != MISSING_TS) & (ts <= self._known_us))
+        loose = np.flatnonzero((placement.session < 0) & (ts >= midnight_us(FIRST_DATE)) & (ts <= self._known_us))
         if len(loose):
             local = grid.local_dates(ts[loose]).astype(np.int64)
             known = np.isin(local, grid.dates)

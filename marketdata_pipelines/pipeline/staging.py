@@ -28,6 +28,8 @@ class PartitionStaging:
         self._rows_held = 0
         self._before = UNPLACED
         self.rows = 0
+        self.first_us: int | None = None
+        self.last_us: int | None = None
 
     def add(self, table: pa.Table, days: Ints) -> None:
         """Take rows in file order with the first day of their partition (UNPLACED where they have none)."""
@@ -47,6 +49,13 @@ class PartitionStaging:
         self._split(table, days)
         if self._rows_held > self._spill_rows:
             self.spill()
+
+    def cover(self, ts: Ints) -> None:
+        """Widen the file's span, first_us..last_us, by good rows at these times."""
+        if len(ts):
+            first, last = int(ts.min()), int(ts.max())
+            self.first_us = first if self.first_us is None else min(first, self.first_us)
+            self.last_us = last if self.last_us is None else max(last, self.last_us)
 
     def place_waiting(self, day: int) -> None:
         """Put rows that found no partition into the one whose first day this is."""

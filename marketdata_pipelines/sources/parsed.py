@@ -47,5 +47,11 @@ class TableChunk:
     table: pa.Table
 
     def originals(self, positions: np.ndarray) -> Sequence[str]:
-        rows = self.table.drop_columns(["rules"]).take(pa.array(positions)).to_pylist()
+        table = self.table.drop_columns(["rules"]).take(pa.array(positions))
+        try:
+            rows = table.to_pylist()
+        except OverflowError:
+            # Times that Python's dates cannot hold, Arrow can still write.
+            position = table.schema.get_field_index("ts")
+            rows = table.set_column(position, "ts", table["ts"].cast(pa.string())).to_pylist()
         return [",".join("" if v is None else str(v) for v in list(row.values())[2:]) for row in rows]

@@ -102,6 +102,17 @@ def test_hours_may_start_on_the_clock_or_on_the_session() -> None:
     assert rules_of([bar("A", moment) for moment in moments], feed) == ["", "", "", "off_interval"]
 
 
+@pytest.mark.parametrize(
+    ("calendar", "interval", "local"),
+    [("XBOM", "1h", "2024-03-07 04:30"), ("XNYS", "4h", "2024-03-07 17:00"), ("XNYS", "2h", "2024-03-07 15:00")],
+)
+def test_hours_may_start_on_the_local_clock(calendar: str, interval: str, local: str) -> None:
+    # 10:00 in Mumbai and New York's noon are no full hours, or fours of hours, in UTC.
+    feed = make_feed(calendar, interval)
+
+    assert rules_of([bar("A", local), bar("A", us(local) + 60_000_000)], feed) == ["", "off_interval"]
+
+
 def test_future_is_what_starts_after_it_became_known() -> None:
     rows = [bar("A", AT), bar("A", NEXT), bar("A", "2024-03-08 14:32"), bar("A", "2031-01-01 00:00")]
 
@@ -182,6 +193,12 @@ def test_a_trade_without_symbol_or_time_is_never_good() -> None:
     timeless = nameless.set_column(3, "ts", pa.array([us(AT) * 1000, None], pa.int64()).cast(table["ts"].type))
 
     assert trade_rules(timeless) == ["symbol_missing", "unparsable_timestamp"]
+
+
+def test_repeats_without_known_volume_are_exact() -> None:
+    rows = [bar("A", AT, volume=volume) for volume in (float("nan"), float("nan"), None, 5.0)]
+
+    assert standing(rows, [0, 0, 0, 0])[1] == ["", "duplicate_exact", "duplicate_exact", "duplicate_conflict"]
 
 
 def standing(rows: list[Row], source: list[int]) -> tuple[list[int], list[str]]:

@@ -16,11 +16,23 @@ from marketdata_pipelines.errors import BarsNotSorted
 from marketdata_pipelines.pipeline import aggregate
 from marketdata_pipelines.pipeline.aggregate import (
     PartitionAggregates,
+    aggregate_batches,
     aggregate_days,
     aggregate_partition,
     labelled_between,
 )
-from marketdata_pipelines_tests.builders import CME_BREAK, LATER, Row, bar, bar_table, column, day, make_feed, us
+from marketdata_pipelines_tests.builders import (
+    CME_BREAK,
+    LATER,
+    Row,
+    bar,
+    bar_table,
+    column,
+    day,
+    make_feed,
+    minutes,
+    us,
+)
 
 
 def combine(feed: Feed, rows: list[Row], around: str = "2024-03-08", known_at: int = LATER) -> PartitionAggregates:
@@ -222,6 +234,33 @@ def test_symbols_aggregated_in_slices_give_the_tables_of_all_at_once(counts: lis
 
     assert sliced.daily.equals(whole.daily)
     assert all(sliced.intraday[name].equals(table) for name, table in whole.intraday.items())
+
+
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=6), st.integers(1, 50))
+def test_bars_aggregated_in_batches_give_the_tables_of_all_at_once(counts: list[int], batch_rows: int) -> None:
+    feed = make_feed()
+    grid = feed_grid(feed, day("2024-03-08"), day("2024-03-08"))
+    rows = [row for n, count in enumerate(counts) for row in minutes(f"S{n}", "2024-03-08 14:30", count)]
+    bars = bar_table(rows)
+    whole = aggregate_partition(feed, grid, bars, LATER)
+
+    batches = (bars.slice(at, batch_rows) for at in range(0, bars.num_rows, batch_rows))
+    made = aggregate_batches(feed, grid, batches, LATER)
+
+    assert made.daily.equals(whole.daily)
+    assert all(made.intraday[name].equals(table) for name, table in whole.intraday.items())
+
+
+def test_batches_out_of_order_are_refused_and_none_give_empty_tables() -> None:
+    feed = make_feed()
+    grid = feed_grid(feed, day("2024-03-08"), day("2024-03-08"))
+    bars = bar_table(minutes("A", "2024-03-08 14:30", 3) + minutes("B", "2024-03-08 14:30", 3))
+
+    with pytest.raises(BarsNotSorted):
+        aggregate_batches(feed, grid, [bars.slice(3), bars.slice(0, 3)], LATER)
+    with pytest.raises(BarsNotSorted):
+        aggregate_batches(feed, grid, [bars.slice(1, 2), bars.slice(0, 1)], LATER)
+    assert aggregate_batches(feed, grid, [], LATER).daily.schema == AGGREGATE_SCHEMA
 
 
 def test_days_of_several_symbols_become_weeks_and_months() -> None:

@@ -214,6 +214,12 @@ def test_every_row_is_counted_somewhere(lake: Lake) -> None:
     assert parts == {"2024-03-08": 4, "2024-03-11": 2}
 
 
+def test_a_file_that_lies_wholly_on_closed_days_goes_to_the_session_before(lake: Lake) -> None:
+    (report,) = take_in(lake, FEED, source_of("weekend.csv", [bar("A", "2024-03-09 15:00"), bar("A", None)]))
+
+    assert (report.status, report.partitions, report.rows) == ("accepted", ("2024-03-08",), 2)
+
+
 def test_replacing_a_window_tells_the_partitions_it_emptied(lake: Lake) -> None:
     take_in(lake, FEED, source_of("a.csv", TWO_DAYS + minutes("A", "2024-03-12 13:30", 2)))
     edges = minutes("A", "2024-03-08 14:30", 1) + minutes("A", "2024-03-12 13:30", 1)
@@ -225,6 +231,27 @@ def test_replacing_a_window_tells_the_partitions_it_emptied(lake: Lake) -> None:
         item.part.partition: item.part.rows for item in lake.catalog.standing_parts("feed") if item.ingest.seq == 2
     }
     assert parts == {"2024-03-08": 1, "2024-03-11": 0, "2024-03-12": 1}
+
+
+def test_a_bad_row_does_not_widen_the_replaced_window(lake: Lake) -> None:
+    take_in(lake, FEED, source_of("a.csv", TWO_DAYS))
+    rows = [bar("A", "2024-03-04 15:00", -1.0), *minutes("A", "2024-03-11 13:30", 1), bar("A", "2024-03-11 22:00")]
+
+    take_in(lake, FEED, source_of("b.csv", rows), mode=IngestMode.REPLACE_WINDOW)
+
+    ingest = lake.catalog.ingests("feed")[1]
+    assert (ingest.first_ts_us, ingest.last_ts_us) == (us("2024-03-11 13:30"), us("2024-03-11 13:30"))
+
+
+def test_a_replacement_without_a_good_row_deletes_nothing(lake: Lake) -> None:
+    take_in(lake, FEED, source_of("a.csv", TWO_DAYS))
+
+    (report,) = take_in(
+        lake, FEED, source_of("b.csv", [bar("A", "2024-03-11 13:30", -1.0)]), mode=IngestMode.REPLACE_WINDOW
+    )
+
+    assert report.partitions == ("2024-03-11",)
+    assert lake.catalog.ingests("feed")[1].first_ts_us is None
 
 
 def test_findings_are_recorded_and_reported(lake: Lake) -> None:

@@ -227,6 +227,23 @@ def test_trades_are_walked_to_bars_of_every_timeframe(lake: Lake) -> None:
     assert column(lake.read("bars_1m", "feed", FRIDAY), "trade_count") == [3]
 
 
+def test_times_no_calendar_reaches_are_rejected_like_others(lake: Lake) -> None:
+    odd = [2**62, -(2**62), 253_402_300_799_000_000, -(10**16), 10**16]
+    rows = [*minutes("A", OPENS[FRIDAY], 3), *(bar("A", moment) for moment in odd)]
+    take_in(lake, FEED, source_of("a.csv", rows))
+
+    (outcome, *_) = walk_stale(lake, FEED)
+
+    assert outcome.passed
+    assert column(lake.read("validated_bars", "feed", FRIDAY), "ts")[-1] == "2024-03-08 14:32"
+    rejected = lake.read("rejected_bars", "feed", FRIDAY)
+    assert rejected["row"].to_pylist() == [4, 5, 6, 7, 8]
+    assert column(rejected, "rules") == [
+        "unparsable_timestamp", "unparsable_timestamp", "off_interval;future", "off_interval;out_of_session",
+        "off_interval;future",
+    ]  # fmt: skip
+
+
 def test_a_raw_part_that_is_gone_blocks_its_partition(lake: Lake) -> None:
     three_days(lake)
     (part,) = lake.catalog.standing_parts("feed", [MONDAY])
