@@ -16,42 +16,25 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from datetime import date
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from simulated_day import DAY, benchmark_feed
 
-from marketdata_pipelines.domain.feeds import Anchor as FeedAnchor
-from marketdata_pipelines.domain.feeds import AssetClass, CalendarSpec, Feed, PartitionBy, SourceKind, SourceSpec
-from marketdata_pipelines.domain.intervals import parse_interval
+from marketdata_pipelines.domain.feeds import Anchor
 
-DAY = date(2024, 7, 2)
 MINUTES = {"5m": "5min", "15m": "15min", "30m": "30min", "1h": "1h", "2h": "2h", "4h": "4h", "6h": "6h", "8h": "8h",
            "12h": "12h", "1d": "1D", "2d": "2D", "1w": "W-MON", "1M": "MS"}  # fmt: skip
 POLARS = {**{name: name for name in MINUTES}, "1M": "1mo"}
 ENGINES = ("ours", "pandas", "polars")
 
 
-def benchmark_feed(symbols: int) -> Feed:
-    """The simulated feed the day comes from, cut on UTC so that every engine cuts alike."""
-    return Feed(
-        name="bench",
-        source=SourceSpec(kind=SourceKind.SIMULATED, symbol_count=symbols, seed=1),
-        interval=parse_interval("1m"),
-        calendar=CalendarSpec("XNYS"),
-        asset_class=AssetClass.EQUITY,
-        data=None,
-        anchor=FeedAnchor.UTC,
-        partition=PartitionBy.DAY,
-    )
-
-
 def write_input(path: Path, symbols: int) -> int:
     """Write the simulated day as plain Parquet; returns its rows."""
     from marketdata_pipelines.sources.simulated.bars import simulate_bars
 
-    bars = simulate_bars(benchmark_feed(symbols), DAY)
+    bars = simulate_bars(benchmark_feed(symbols, Anchor.UTC), DAY)
     columns = ["symbol", "ts", "open", "high", "low", "close", "volume", "vwap", "trade_count"]
     pq.write_table(bars.select(columns), path, compression="zstd", row_group_size=1 << 18)
     return bars.num_rows
@@ -72,7 +55,7 @@ def run_ours(source: Path, target: Path) -> None:
     from marketdata_pipelines.pipeline.aggregate import aggregate_batches, aggregate_days
     from marketdata_pipelines.stores.lake.lake import Lake, TableWrite
 
-    feed = benchmark_feed(1)
+    feed = benchmark_feed(1, Anchor.UTC)
     grid = SessionGrid(feed, DAY, DAY)
     made = aggregate_batches(feed, grid, read_batches(source), 2**62)
     tables = {**made.intraday, "bars_1d": made.daily}

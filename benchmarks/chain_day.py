@@ -17,35 +17,11 @@ import sys
 import tempfile
 import time
 from dataclasses import replace
-from datetime import date
 from pathlib import Path
 
-from marketdata_pipelines.domain.feeds import (
-    Anchor,
-    AssetClass,
-    CalendarSpec,
-    Feed,
-    PartitionBy,
-    SourceKind,
-    SourceSpec,
-)
-from marketdata_pipelines.domain.intervals import parse_interval
+from simulated_day import DAY, benchmark_feed
 
-DAY = date(2024, 7, 2)
-
-
-def benchmark_feed(symbols: int) -> Feed:
-    """A feed of simulated New York minute bars."""
-    return Feed(
-        name="bench",
-        source=SourceSpec(kind=SourceKind.SIMULATED, symbol_count=symbols, seed=1),
-        interval=parse_interval("1m"),
-        calendar=CalendarSpec("XNYS"),
-        asset_class=AssetClass.EQUITY,
-        data=None,
-        anchor=Anchor.SESSION,
-        partition=PartitionBy.DAY,
-    )
+from marketdata_pipelines.domain.feeds import Anchor, SourceKind, SourceSpec
 
 
 def run_chain(source: Path, home: Path) -> dict[str, float]:
@@ -57,7 +33,7 @@ def run_chain(source: Path, home: Path) -> dict[str, float]:
     from marketdata_pipelines.pipeline.walk import walk_partitions
     from marketdata_pipelines.stores.lake.lake import Lake
 
-    feed = replace(benchmark_feed(1), source=SourceSpec(kind=SourceKind.FILES))
+    feed = replace(benchmark_feed(1, Anchor.SESSION), source=SourceSpec(kind=SourceKind.FILES))
     wanted = frozenset(table_set.name for table_set in feed_tables(feed) if table_set.period is Period.DAY)
     lake = Lake(home)
     begun = time.perf_counter()
@@ -104,7 +80,7 @@ def main() -> None:
 
     with tempfile.TemporaryDirectory() as folder:
         for name, symbols in (("warm", 2), ("day", options.symbols)):
-            written = write_files(benchmark_feed(symbols), DAY, DAY, str(Path(folder) / name))
+            written = write_files(benchmark_feed(symbols, Anchor.SESSION), DAY, DAY, str(Path(folder) / name))
             Path(written[0].path).rename(Path(folder) / f"{name}.csv")
         source = Path(folder) / "day.csv"
         print(f"{options.symbols:,} symbols, {source.stat().st_size / 1e6:.0f} MB of CSV, {os.cpu_count()} cores")
