@@ -42,6 +42,14 @@ class SharedBuckets:
             if table_set.name in _SEVERAL_DAYS and is_shared(feed, table_set.name)
         }
 
+    def source_spans(self, key: str, sessions: Sequence[Session]) -> list[tuple[str, str]]:
+        """The first and last base partition whose bars go into each bucket table that a partition's bars are in."""
+        spans = []
+        for name in dict.fromkeys(name for names in self.names.values() for name in names):
+            for label_key in self._coarse.label_partitions(key, name, sessions):
+                spans.append(self._coarse.source_keys(*partition_span(label_key, self._period), name))
+        return spans
+
     def derive(
         self, asset: str, key: str, sessions: Sequence[Session], daily: pa.Table, source: str
     ) -> list[BucketTable]:

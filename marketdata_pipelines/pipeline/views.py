@@ -1,4 +1,4 @@
-"""The per-partition states of the views, computed by DuckDB over the tables in memory.
+"""The per-partition states of the views: those of one pass from `domain.views`, hourly volume by DuckDB.
 
 One thread, so that sums are taken in one order and the same input gives the same bytes.
 """
@@ -11,6 +11,7 @@ import duckdb
 import pyarrow as pa
 
 from marketdata_pipelines.domain import tables as t
+from marketdata_pipelines.domain import views
 from marketdata_pipelines.domain.sessions import Session
 
 
@@ -23,27 +24,25 @@ class ViewBuilder:
         self._connection.execute("set TimeZone = 'UTC'")
 
     def build(
-        self, views: Sequence[str], bars: pa.Table, daily: pa.Table, sessions: Sequence[Session]
+        self, wanted: Sequence[str], bars: pa.Table, daily: pa.Table, sessions: Sequence[Session]
     ) -> dict[str, pa.Table]:
         """The rows of some views. `bars` has BAR_SCHEMA, `daily` AGGREGATE_SCHEMA (1d bars), both of the partition."""
-        minutes = pa.table(
-            {
-                "session_date": pa.array([session.date for session in sessions], pa.date32()),
-                "expected_minutes": pa.array([session.minutes for session in sessions], pa.int64()),
-            }
-        )
-        inputs = {"bars": _plain(bars), "daily": _plain(daily), "minutes": minutes}
-        for name, table in inputs.items():
-            self._connection.register(name, table)
-        try:
-            return {view: self._rows(view) for view in views}
-        finally:
-            for name in inputs:
-                self._connection.unregister(name)
+        makers = {
+            t.DAILY_SUMMARY: lambda: views.daily_summary(daily, sessions),
+            t.SYMBOL_PERFORMANCE: lambda: views.symbol_performance(daily),
+            t.TOP_VOLUME: lambda: views.top_volume(daily),
+            t.LATEST_BARS: lambda: views.latest_bars(bars),
+            t.HOURLY_VOLUME: lambda: self._hourly_volume(bars),
+        }
+        return {view: makers[view]() for view in wanted}
 
-    def _rows(self, view: str) -> pa.Table:
-        parameters = {"zone": self._zone} if view == t.HOURLY_VOLUME else None
-        return self._connection.sql(_query(view), params=parameters).to_arrow_table()
+    def _hourly_volume(self, bars: pa.Table) -> pa.Table:
+        # The query needs no other column; registering is paid by column.
+        self._connection.register("bars", _plain(bars.select(["symbol", "ts", "session_date", "volume"])))
+        try:
+            return self._connection.sql(_query(t.HOURLY_VOLUME), params={"zone": self._zone}).to_arrow_table()
+        finally:
+            self._connection.unregister("bars")
 
 
 @lru_cache(maxsize=16)

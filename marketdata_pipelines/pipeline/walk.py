@@ -5,8 +5,10 @@ begins: a kill loses at most the one in hand. What a partition's check blocks is
 """
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
+from functools import partial
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -17,7 +19,7 @@ from marketdata_pipelines.domain.feeds import Feed
 from marketdata_pipelines.domain.partitions import Period, partition_span, period_of
 from marketdata_pipelines.domain.session_grid import SessionGrid, feed_calendar
 from marketdata_pipelines.domain.sessions import Session, open_calendar
-from marketdata_pipelines.errors import StoreError
+from marketdata_pipelines.errors import MarketDataError, PartitionConflict, StoreError, WorkFailed
 from marketdata_pipelines.pipeline.aggregate import aggregate_partition
 from marketdata_pipelines.pipeline.changes import misplaced_tables
 from marketdata_pipelines.pipeline.coarse import DAILY_TABLE, CoarseBars, bucket_inputs
@@ -28,12 +30,14 @@ from marketdata_pipelines.pipeline.validate import LoadedPart, Validated, valida
 from marketdata_pipelines.pipeline.versions import Versions
 from marketdata_pipelines.pipeline.views import ViewBuilder
 from marketdata_pipelines.quality.checks import Suite, ValidatedBatch, check_raw, check_rejected, default_suites
+from marketdata_pipelines.quality.outcome import Facts
 from marketdata_pipelines.stores.lake.catalog import StandingPart
 from marketdata_pipelines.stores.lake.lake import Lake
 from marketdata_pipelines.stores.lake.parquet import read_file
 
 logger = logging.getLogger(__name__)
 _NEVER_US = 2**62
+_ATTEMPTS = 20
 _AGGREGATED = {
     t.INTRADAY_BARS,
     t.DAILY_BARS,
@@ -49,7 +53,7 @@ def walk_partitions(
     lake: Lake,
     feed: Feed,
     period: Period,
-    keys: Sequence[str],
+    keys: Iterable[str],
     wanted: frozenset[str],
     *,
     run_id: str,
@@ -58,19 +62,28 @@ def walk_partitions(
     """Walk partitions in order; each outcome is given once everything of it is written and committed.
 
     `wanted` names the assets of `period` to write; upstream ones that are not wanted are read from the lake.
+
+    Errors: WorkFailed naming the partition in hand when the lake or the feed's settings fail it.
     """
+    clear_lake(lake, feed)
+    walker = walker_of(lake, feed, suites)
+    for key in keys:
+        outcome = walker.walk_period(key, period, wanted)
+        logger.info("%s %s: %s (run %s)", feed.name, key, outcome.blocked or "written", run_id)
+        yield outcome
+
+
+def clear_lake(lake: Lake, feed: Feed) -> None:
+    """Remove what killed writers left, and tables of partitions the feed no longer has: before walking."""
     lake.clear_leftovers()
     misplaced = misplaced_tables(lake, feed)
     if misplaced:
         lake.store(feed.name, misplaced, {})
-    walker = PartitionWalker(lake, feed, default_suites() if suites is None else suites)
-    for key in keys:
-        if period is period_of(feed.partition):
-            outcome = walker.walk(key, wanted)
-        else:
-            outcome = walker.derive_period(key, period, wanted)
-        logger.info("%s %s: %s (run %s)", feed.name, key, outcome.blocked or "written", run_id)
-        yield outcome
+
+
+def walker_of(lake: Lake, feed: Feed, suites: Sequence[Suite] | None = None) -> "PartitionWalker":
+    """A walker with the default checks, unless others are given."""
+    return PartitionWalker(lake, feed, default_suites() if suites is None else suites)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,29 +113,73 @@ class PartitionWalker:
         self._versions = Versions(feed)
         self._buckets = SharedBuckets(feed, self._coarse, self._versions)
 
+    def walk_period(self, key: str, period: Period, wanted: frozenset[str]) -> PartitionOutcome:
+        """Walk one partition of any period of the feed.
+
+        Errors: WorkFailed naming the partition, when the lake or the feed's settings fail it.
+        """
+        return self.walk(key, wanted) if period is self._period else self.derive_period(key, period, wanted)
+
     def walk(self, key: str, wanted: frozenset[str]) -> PartitionOutcome:
         """Walk one base partition."""
-        gathered = Gathered(self._feed, key)
-        try:
-            base = self._validated(gathered, key, wanted)
-            if base is not None:
-                self._derive(gathered, base, wanted)
-        except StoreError as error:
-            return gathered.blocked(str(error))
-        return gathered.store(self._lake, self._versions.manifest)
+        return self._settled(key, lambda: self._premise(key), lambda gathered: self._gather(gathered, key, wanted))
 
     def derive_period(self, key: str, period: Period, wanted: frozenset[str]) -> PartitionOutcome:
         """Write the weekly or monthly assets of one partition from stored 1d bars."""
-        gathered = Gathered(self._feed, key)
         start, end = partition_span(key, period)
+        return self._settled(
+            key,
+            lambda: self._coarse.source_inputs(start.isoformat(), end.isoformat()),
+            lambda gathered: self._gather_period(gathered, key, (start, end), wanted),
+        )
+
+    def _settled(self, key: str, premise: Callable[[], object], gather: Callable[[Gathered], None]) -> PartitionOutcome:
+        """Gather and store; once more where another run has changed what it rests on before it was stored."""
+        for _ in range(_ATTEMPTS):
+            gathered, before = Gathered(self._feed, key), premise()
+            try:
+                gather(gathered)
+            except StoreError as error:
+                if premise() == before:
+                    return gathered.blocked(str(error))
+                continue
+            except MarketDataError as error:
+                raise WorkFailed(f"{self._feed.name} stopped at {key}: {error}") from error
+            try:
+                return gathered.store(self._lake, self._versions.manifest, holds=partial(_still, premise, before))
+            except PartitionConflict as error:
+                logger.info("%s %s: %s", self._feed.name, key, error)
+        raise WorkFailed(
+            f"{self._feed.name} stopped at {key}: its sources changed {_ATTEMPTS} times while it was walked; "
+            "run it again when less is written at once"
+        )
+
+    def _premise(self, key: str) -> object:
+        """What a base partition's tables rest on: its raw parts, and its neighbours' bars as far as buckets share them.
+
+        Without a table of bars of its own here: that is what the walk replaces.
+        """
+        parts = self._lake.catalog.standing_parts(self._feed.name, [key])
+        sessions = self._calendar.sessions(*partition_span(key, self._period))
+        spans = self._buckets.source_spans(key, sessions)
+        if not spans:
+            return [part.part.part_id for part in parts]
+        around = self._coarse.source_inputs(min(first for first, _ in spans), max(last for _, last in spans))
+        around.pop(key, None)
+        return [part.part.part_id for part in parts], around
+
+    def _gather(self, gathered: Gathered, key: str, wanted: frozenset[str]) -> None:
+        base = self._validated(gathered, key, wanted)
+        if base is not None:
+            self._derive(gathered, base, wanted)
+
+    def _gather_period(self, gathered: Gathered, key: str, span: tuple[date, date], wanted: frozenset[str]) -> None:
+        start, end = span
         sources = self._coarse.source_inputs(start.isoformat(), end.isoformat())
         inputs = bucket_inputs(self._versions, sources)
         for name in sorted(wanted):
             names = self._sets[name].tables
-            try:
-                tables = self._coarse.tables(names, start, end)
-            except StoreError as error:
-                return gathered.blocked(str(error))
+            tables = self._coarse.tables(names, start, end)
             if any(table.num_rows for table in tables.values()):
                 gathered.add(name, tables, inputs)
             else:
@@ -131,7 +188,6 @@ class PartitionWalker:
                     f"{self._feed.name} has no daily bars between {start} and {end}; "
                     f"run: marketdata backfill {self._feed.name} --start {start} --end {end}"
                 )
-        return gathered.store(self._lake, self._versions.manifest)
 
     def _validated(self, gathered: Gathered, key: str, wanted: frozenset[str]) -> _Base | None:
         """The partition's validated bars: made anew when wanted, else the stored ones; None when nothing follows."""
@@ -157,8 +213,7 @@ class PartitionWalker:
         if failed:
             return None
         if t.VALIDATED_BARS in wanted:
-            facts = {"raw_rows": validated.raw_rows, "accepted_rows": validated.accepted_rows}
-            gathered.add(t.VALIDATED_BARS, {t.VALIDATED_BARS: validated.bars}, inputs, facts=dict(facts))
+            gathered.add(t.VALIDATED_BARS, {t.VALIDATED_BARS: validated.bars}, inputs, facts=_row_facts(validated))
         return _Base(key, grid, sessions, validated.bars, horizon_us, inputs)
 
     def _batch(
@@ -175,6 +230,7 @@ class PartitionWalker:
             rejected_rows=validated.rejected.num_rows,
             bars=validated.bars,
             expected_minutes=sum(session.minutes for session in sessions if session.close <= known_until),
+            rejected=validated.rejected,
         )
 
     def _check(self, gathered: Gathered, batch: ValidatedBatch, validated: Validated, wanted: frozenset[str]) -> bool:
@@ -232,3 +288,18 @@ class PartitionWalker:
                 else:
                     gathered.add_table(made.name, made.partition, made.table, made.inputs)
             gathered.add(asset, own, digests)
+
+
+def _still(premise: Callable[[], object], before: object) -> bool:
+    return premise() == before
+
+
+def _row_facts(validated: Validated) -> Facts:
+    rejected = validated.rejected.num_rows
+    share = rejected / validated.raw_rows if validated.raw_rows else 0.0
+    return {
+        "raw_rows": validated.raw_rows,
+        "accepted_rows": validated.accepted_rows,
+        "rejected_rows": rejected,
+        "rejected_percent": round(100 * share, 3),
+    }

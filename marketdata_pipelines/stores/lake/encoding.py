@@ -13,6 +13,7 @@ MAX_SCALE = 9
 _PRECISION = 18
 _EXACT = float(2**53)
 _SAMPLE = 512
+_POWERS = 10.0 ** np.arange(MAX_SCALE + 1).reshape(-1, 1)
 
 
 def encode_table(table: pa.Table) -> pa.Table:
@@ -73,10 +74,21 @@ def _lossless_scale(values: NDArray[np.float64]) -> int | None:
 
 
 def _first_scale(values: NDArray[np.float64], start: int) -> int | None:
+    if start == 0 and len(values) <= _SAMPLE:
+        return _first_scale_of_few(values)
     for scale in range(start, MAX_SCALE + 1):
         if _is_lossless(values, scale):
             return scale
     return None
+
+
+def _first_scale_of_few(values: NDArray[np.float64]) -> int | None:
+    """All scales at once: for few values the calls cost more than the sums."""
+    with np.errstate(over="ignore"):
+        scaled = np.rint(values * _POWERS)
+    lossless = ((np.abs(scaled) < _EXACT) & (scaled / _POWERS == values)).all(axis=1)
+    scale = int(lossless.argmax())
+    return scale if lossless[scale] else None
 
 
 def _is_lossless(values: NDArray[np.float64], scale: int) -> bool:

@@ -5,7 +5,7 @@ Who writes what lives in `pipeline`; how questions are answered in `serving`.
 
 import hashlib
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,12 +15,21 @@ import numpy as np
 import pyarrow as pa
 from filelock import FileLock, Timeout
 
-from marketdata_pipelines.errors import PartitionConflict, PartitionMissing
+from marketdata_pipelines.errors import PartitionConflict, PartitionMissing, StoreError
 from marketdata_pipelines.stores.lake.catalog import Catalog, Stored
 from marketdata_pipelines.stores.lake.layout import LakeLayout
-from marketdata_pipelines.stores.lake.parquet import float_signature, read_file, remove_leftovers, write_file
+from marketdata_pipelines.stores.lake.parquet import (
+    Prepared,
+    discard_files,
+    prepare_file,
+    publish_files,
+    read_file,
+    remove_leftovers,
+    write_file,
+)
 
 _WRITERS = 4
+_PUBLISH_SECONDS = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,20 +49,39 @@ class Lake:
         self.layout = LakeLayout(root)
         self.catalog = Catalog(self.layout.catalog)
 
-    def store(self, feed: str, writes: Sequence[TableWrite], manifest: dict[str, object]) -> list[Stored]:
+    def store(
+        self,
+        feed: str,
+        writes: Sequence[TableWrite],
+        manifest: dict[str, object],
+        *,
+        holds: Callable[[], bool] = lambda: True,
+    ) -> list[Stored]:
         """Write derived tables and index them in one commit.
 
         Every file is replaced atomically; the index follows once all are in place, so a reader never finds a path
-        that is not there. Returns what was stored, in order, without removals.
+        that is not there. `holds` is asked when nobody else can store tables of this feed any more: False when what
+        the tables were made from has changed since. Returns what was stored, in order, without removals.
+
+        Errors: PartitionConflict when `holds` says no; nothing is changed then.
         """
         kept = [write for write in writes if write.table is not None]
         removed = [(write.name, feed, write.partition) for write in writes if write.table is None]
-        # Encoding and syncing release the interpreter lock; the files of one partition go side by side.
-        with ThreadPoolExecutor(_WRITERS) as pool:
-            stored = list(pool.map(lambda write: self._write(feed, write, manifest), kept))
-        self.catalog.commit_stored(stored, removed)
-        for name, _, partition in removed:
-            self.layout.table_file(name, feed, partition).unlink(missing_ok=True)
+        prepared = self._prepare_all(feed, kept, manifest)
+        try:
+            stored = [self._stored(feed, write, file) for write, file in zip(kept, prepared, strict=True)]
+            with self._publishing(feed):
+                if not holds():
+                    raise PartitionConflict(
+                        f"what {_named(writes)} of {feed} was made from has changed meanwhile; walk it again"
+                    )
+                publish_files(prepared)
+                self.catalog.commit_stored(stored, removed)
+                for name, _, partition in removed:
+                    self.layout.table_file(name, feed, partition).unlink(missing_ok=True)
+        except BaseException:
+            discard_files(prepared)
+            raise
         return stored
 
     def read(self, table: str, feed: str, partition: str, columns: Sequence[str] | None = None) -> pa.Table:
@@ -101,30 +129,60 @@ class Lake:
         """Remove temporary files of killed writers."""
         remove_leftovers(self.layout.temporary)
 
-    def _write(self, feed: str, write: TableWrite, manifest: dict[str, object]) -> Stored:
+    @contextmanager
+    def _publishing(self, feed: str) -> Iterator[None]:
+        """One at a time may put tables of a feed into their places; it takes milliseconds."""
+        path = self.layout.publish_lock(feed)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with FileLock(path, timeout=_PUBLISH_SECONDS, poll_interval=0.002):
+                yield
+        except Timeout as error:
+            raise StoreError(
+                f"tables of {feed} could not be stored: {path} has been locked for {_PUBLISH_SECONDS} s; "
+                "end the process that holds it"
+            ) from error
+
+    def _prepare_all(self, feed: str, writes: Sequence[TableWrite], manifest: dict[str, object]) -> list[Prepared]:
+        """Every table's file, or none where one cannot be written."""
+        # Encoding and syncing release the interpreter lock; the files of one partition go side by side.
+        with ThreadPoolExecutor(_WRITERS) as pool:
+            files = [pool.submit(self._prepare, feed, write, manifest) for write in writes]
+        if any(file.exception() for file in files):
+            discard_files([file.result() for file in files if file.exception() is None])
+        return [file.result() for file in files]
+
+    def _prepare(self, feed: str, write: TableWrite, manifest: dict[str, object]) -> Prepared:
+        assert write.table is not None
+        path = self.layout.table_file(write.name, feed, write.partition)
+        whole = {**manifest, "table": write.name, "partition": write.partition, "inputs": write.inputs}
+        whole["rows"] = write.table.num_rows
+        return prepare_file(path, write.table, whole, self.layout.temporary)
+
+    def _stored(self, feed: str, write: TableWrite, file: Prepared) -> Stored:
         # Readers of the lake need no kernels, whose compiler takes a while to load.
         from marketdata_pipelines.domain.frames import count_symbols
 
         table = write.table
         assert table is not None
-        path = self.layout.table_file(write.name, feed, write.partition)
-        whole = {**manifest, "table": write.name, "partition": write.partition, "inputs": write.inputs}
-        whole["rows"] = table.num_rows
-        size = write_file(path, table, whole, self.layout.temporary)
         first, last = _time_span(table)
         return Stored(
             tbl=write.name,
             feed=feed,
             partition=write.partition,
-            path=self.layout.relative(path),
+            path=self.layout.relative(file.path),
             rows=table.num_rows,
-            bytes=size,
+            bytes=file.bytes,
             symbols=count_symbols(table),
             first_ts_us=first,
             last_ts_us=last,
-            signature=float_signature(path),
+            signature=file.signature,
             inputs=write.inputs,
         )
+
+
+def _named(writes: Sequence[TableWrite]) -> str:
+    return ", ".join(sorted({write.partition for write in writes}))
 
 
 def digest(parts: Iterable[str]) -> str:

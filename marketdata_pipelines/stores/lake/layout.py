@@ -3,7 +3,9 @@
     <lake>/catalog.sqlite                                  ledger and index
     <lake>/raw_bars/<feed>/<partition>/<part id>.parquet   immutable raw parts
     <lake>/<table>/<feed>/<partition>.parquet              everything derived
+    <lake>/origins/<feed>/                                 vendors' answers, verbatim (see `origins`)
     <lake>/.staging/<feed>/, .tmp/                         files of an ingest, of a write in progress
+    <lake>/.digests/<feed>.sqlite                          digests of the files in a drop folder; a cache
 
 Paths only: nothing here touches the disk.
 """
@@ -35,12 +37,29 @@ class LakeLayout:
     def staging(self, feed: str) -> Path:
         return self.root / ".staging" / feed
 
+    def digests(self, feed: str) -> Path:
+        return self.root / ".digests" / f"{feed}.sqlite"
+
     @property
     def temporary(self) -> Path:
         return self.root / ".tmp"
 
     def lock(self, feed: str) -> Path:
         return self.root / ".locks" / f"{feed}.lock"
+
+    def publish_lock(self, feed: str) -> Path:
+        return self.root / ".locks" / f"{feed}.publish"
+
+    def origin_body(self, feed: str, sha256: str) -> Path:
+        return self.root / "origins" / feed / f"{sha256}.zst"
+
+    def origin_list(self, feed: str, origin_id: str) -> Path:
+        return self.root / "origins" / feed / f"{origin_id}.json"
+
+    @property
+    def providers(self) -> Path:
+        """What processes that pull share about the vendors."""
+        return self.root / ".locks" / "providers.sqlite"
 
     def relative(self, path: Path) -> str:
         return path.relative_to(self.root).as_posix()

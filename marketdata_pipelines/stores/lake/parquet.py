@@ -8,6 +8,8 @@ import json
 import os
 import secrets
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
@@ -18,23 +20,62 @@ from marketdata_pipelines.stores.lake.encoding import decode_table, encode_table
 
 MANIFEST_KEY = b"marketdata.manifest"
 ROW_GROUP_ROWS = 1 << 18
+_SYNCS = 8
 _TEMPORARY = ".tmp"
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A whole, synced file that waits to take its place; `signature` is how its float columns are encoded."""
+
+    temporary: Path
+    path: Path
+    bytes: int
+    signature: str
 
 
 def write_file(path: Path, table: pa.Table, manifest: dict[str, object], temporary_folder: Path) -> int:
     """Write a table with its manifest to `path`, replacing what was there; returns the bytes written."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    prepared = prepare_file(path, table, manifest, temporary_folder)
+    publish_files([prepared])
+    return prepared.bytes
+
+
+def prepare_file(path: Path, table: pa.Table, manifest: dict[str, object], temporary_folder: Path) -> Prepared:
+    """Write a table with its manifest beside its place; `publish_files` or `discard_files` must follow."""
     temporary_folder.mkdir(parents=True, exist_ok=True)
     temporary = temporary_folder / f"{os.getpid()}-{secrets.token_hex(6)}{_TEMPORARY}"
+    encoded = encode_table(table)
     try:
-        _write_parquet(temporary, table, manifest)
-        size = _sync_file(temporary)
-        os.replace(temporary, path)
+        content = _parquet_bytes(encoded, manifest)
+        with temporary.open("wb") as handle:
+            handle.write(content)
+            handle.flush()
+            os.fsync(handle.fileno())
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    _sync_folder(path.parent)
-    return size
+    return Prepared(temporary, path, len(content), _signature(encoded.schema))
+
+
+def publish_files(prepared: Sequence[Prepared]) -> None:
+    """Put files into their places, each replacing what was there, and make that last."""
+    for item in prepared:
+        try:
+            os.replace(item.temporary, item.path)
+        except FileNotFoundError:
+            item.path.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(item.temporary, item.path)
+    folders = list(dict.fromkeys(item.path.parent for item in prepared))
+    # The file system writes what waits together at once.
+    with ThreadPoolExecutor(max(min(len(folders), _SYNCS), 1)) as pool:
+        list(pool.map(_sync_folder, folders))
+
+
+def discard_files(prepared: Sequence[Prepared]) -> None:
+    """Remove files that are not to take their places."""
+    for item in prepared:
+        item.temporary.unlink(missing_ok=True)
 
 
 def remove_leftovers(temporary_folder: Path) -> None:
@@ -66,9 +107,8 @@ def read_manifest(path: Path) -> dict[str, object]:
     return dict(manifest)
 
 
-def float_signature(path: Path) -> str:
+def _signature(schema: pa.Schema) -> str:
     """How the float columns of a file are encoded: `open:2,close:double`."""
-    schema = pq.read_schema(path)
     parts = []
     for field in schema:
         if pa.types.is_decimal(field.type):
@@ -78,15 +118,15 @@ def float_signature(path: Path) -> str:
     return ",".join(parts)
 
 
-def _write_parquet(path: Path, table: pa.Table, manifest: dict[str, object]) -> None:
-    encoded = encode_table(table)
+def _parquet_bytes(encoded: pa.Table, manifest: dict[str, object]) -> pa.Buffer:
     text = json.dumps(manifest, sort_keys=True, separators=(",", ":"))
     encoded = encoded.replace_schema_metadata({MANIFEST_KEY: text.encode()})
     dictionary = [field.name for field in encoded.schema if _is_text(field.type)]
     packed = {field.name: _encoding(field.type) for field in encoded.schema if _encoding(field.type)}
+    sink = pa.BufferOutputStream()
     pq.write_table(
         encoded,
-        path,
+        sink,
         row_group_size=ROW_GROUP_ROWS,
         compression="zstd",
         compression_level=1,
@@ -96,6 +136,7 @@ def _write_parquet(path: Path, table: pa.Table, manifest: dict[str, object]) -> 
         write_statistics=True,
         data_page_size=1 << 18,
     )
+    return sink.getvalue()
 
 
 def _is_text(kind: pa.DataType) -> bool:
@@ -106,12 +147,6 @@ def _encoding(kind: pa.DataType) -> str | None:
     if pa.types.is_decimal(kind) or pa.types.is_timestamp(kind) or pa.types.is_int64(kind) or pa.types.is_date32(kind):
         return "DELTA_BINARY_PACKED"
     return "BYTE_STREAM_SPLIT" if pa.types.is_float64(kind) else None
-
-
-def _sync_file(path: Path) -> int:
-    with path.open("rb") as handle:
-        os.fsync(handle.fileno())
-        return os.fstat(handle.fileno()).st_size
 
 
 def _sync_folder(folder: Path) -> None:

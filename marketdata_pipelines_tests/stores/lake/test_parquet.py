@@ -13,7 +13,7 @@ import pytest
 from marketdata_pipelines.domain.bars import AGGREGATE_SCHEMA, BAR_SCHEMA, RAW_BAR_SCHEMA
 from marketdata_pipelines.errors import PartitionMissing, StoreError
 from marketdata_pipelines.stores.lake.parquet import (
-    float_signature,
+    prepare_file,
     read_file,
     read_manifest,
     remove_leftovers,
@@ -83,9 +83,9 @@ def test_chosen_columns_only_are_read(tmp_path: Path) -> None:
 def test_the_signature_tells_how_floats_are_stored(tmp_path: Path) -> None:
     table = pa.table({"symbol": ["A"], "open": [1.25], "close": [0.1 + 0.2], "n": [1]})
 
-    write(tmp_path / "a.parquet", table)
+    prepared = prepare_file(tmp_path / "a.parquet", table, {}, tmp_path)
 
-    assert float_signature(tmp_path / "a.parquet") == "open:2,close:double"
+    assert prepared.signature == "open:2,close:double"
 
 
 def test_a_missing_file_says_what_to_run(tmp_path: Path) -> None:
@@ -129,11 +129,11 @@ from pathlib import Path
 import pyarrow as pa
 from marketdata_pipelines.stores.lake import parquet
 
-def die(path):
-    assert path.stat().st_size > 0
+def die(prepared):
+    assert prepared[0].temporary.stat().st_size > 0
     os.kill(os.getpid(), signal.SIGKILL)
 
-parquet._sync_file = die
+parquet.publish_files = die
 folder = Path(sys.argv[1])
 parquet.write_file(folder / "a.parquet", pa.table({"x": [9.0]}), {}, folder / ".tmp")
 """
