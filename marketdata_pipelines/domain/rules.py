@@ -110,6 +110,9 @@ RULES: tuple[Rule, ...] = (
     Rule("unknown_format", _FILE, "the file is in no format that can be recognised", ()),
     Rule("unreadable_times", _FILE, "no time in the file can be read", ("bad_timestamp",)),
     Rule("wrong_kind", _FILE, "the file holds something else than the feed declares", ()),
+    # Vendors' answers.
+    Rule("vendor_refused", _FILE, "the vendor refuses the request", ()),
+    Rule("out_of_reach", _FILE, "the vendor does not serve that range or interval", ()),
     # Files accepted with a guess that should be pinned in feeds.yaml.
     Rule("header_guessed", _WARN, "the file has no header; its columns were guessed", ("no_header",)),
     Rule("decimal_comma", _WARN, "numbers have a decimal comma", ("decimal_comma",)),

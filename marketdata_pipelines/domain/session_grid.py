@@ -103,6 +103,22 @@ class SessionGrid:
         at = np.where(regular, segment, 0)
         return Placement(session, regular, self._segment_open[at], self._segment_close[at], self._segment_complete[at])
 
+    def spans(self) -> tuple[Ints, Ints]:
+        """For each session the instants [start, end) at which its bars may open, extended hours included.
+
+        Daily bars open at midnight UTC of their date; with `anchor: utc` every calendar day is one span. A coarse bar
+        may open before its session, but not before the end of the one before, to which it belongs then: so the first
+        span is right only if the grid begins with an earlier session.
+        """
+        if self._everything:
+            return self.opens, self.closes
+        if not self._feed.interval.is_intraday:
+            midnights = self.dates.astype(np.int64) * DAY_US
+            return midnights, midnights + DAY_US
+        starts = self._extended_open - self._reach()
+        starts[1:] = np.maximum(starts[1:], self._extended_close[:-1])
+        return starts, self._extended_close
+
     def with_extended_segments(self) -> "SessionGrid":
         """The same sessions with the hours before the open and after the close as trading segments of their own.
 

@@ -1,9 +1,10 @@
-"""Brings a source's data into raw parts: files from a path, simulated days, the packaged sample.
+"""Brings a source's data into raw parts: files from a path, simulated days, the packaged sample, vendors' history.
 
-One way in for all sources: everything becomes a `SourceFile` and goes through `ingest`.
+One way in for all sources: everything becomes a `SourceFile` and goes through `ingest` (vendors' answers in `pull`).
 """
 
 import hashlib
+import logging
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,13 +19,18 @@ from marketdata_pipelines.domain.partitions import partition_span, period_of
 from marketdata_pipelines.domain.session_grid import feed_calendar
 from marketdata_pipelines.errors import SettingsInvalid, SourceUnavailable
 from marketdata_pipelines.pipeline.ingest import FileReport, IngestRun, IngestStatus, SourceFile, ingest_files
+from marketdata_pipelines.pipeline.pull import PullRun, pull
 from marketdata_pipelines.sources.files.listing import file_digest, list_files
 from marketdata_pipelines.sources.files.plan import plan_file
 from marketdata_pipelines.sources.files.read import read_file
+from marketdata_pipelines.sources.files.wholeness import is_in_the_making
 from marketdata_pipelines.sources.parsed import Chunk, Finding
+from marketdata_pipelines.sources.pulled.caller import CallRules
 from marketdata_pipelines.sources.sample import SAMPLE_NAME, read_sample, sample_bytes
 from marketdata_pipelines.sources.simulated.historical import historical
 from marketdata_pipelines.stores.lake.lake import Lake
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +52,27 @@ class AcquireReport:
 
 
 def acquire(
-    lake: Lake, feed: Feed, source_path: str | None, keys: Sequence[str], *, run_id: str, now_us: int
+    lake: Lake,
+    feed: Feed,
+    source_path: str | None,
+    keys: Sequence[str],
+    *,
+    run_id: str,
+    now_us: int,
+    refetch: bool = False,
+    rules: CallRules | None = None,
 ) -> AcquireReport:
     """Bring what the feed's source has for these partitions, as far as it is new.
 
     A folder of files is taken in whole (its files do not say their partitions); nothing there yet is no error.
+    A vendor is asked by `rules` (real time when left out), for what it was asked before too when `refetch`.
     """
+    if feed.is_pulled:
+        pulled = PullRun(run_id, rules or CallRules(), refetch)
+        return AcquireReport(tuple(pull(lake, feed, keys, pulled)))
     run = IngestRun(run_id=run_id, clock=lambda: now_us)
     if feed.source.kind is SourceKind.FILES:
-        sources = landed_files(feed, source_path)
+        sources = landed_files(feed, source_path, now_us)
     elif feed.source.kind is SourceKind.SIMULATED:
         sources = simulated_files(feed, keys, now_us)
     else:
@@ -62,8 +80,11 @@ def acquire(
     return AcquireReport(tuple(ingest_files(lake, feed, sources, run)))
 
 
-def landed_files(feed: Feed, source_path: str | None) -> Iterator[SourceFile]:
-    """The files below a feed's own path; none where the feed names no path or nothing is there yet."""
+def landed_files(feed: Feed, source_path: str | None, now_us: int) -> Iterator[SourceFile]:
+    """The files below a feed's own path; none where the feed names no path or nothing is there yet.
+
+    A file that is being written is left for a later run.
+    """
     if source_path is None:
         return
     try:
@@ -73,7 +94,10 @@ def landed_files(feed: Feed, source_path: str | None) -> Iterator[SourceFile]:
             raise
         return
     for path in paths:
-        yield file_source(feed, path)
+        if is_in_the_making(path, now_us):
+            logger.info("%s is being written; it is left for a later run", path)
+        else:
+            yield file_source(feed, path)
 
 
 def file_source(feed: Feed, path: str) -> SourceFile:

@@ -17,6 +17,7 @@ from multiprocessing import get_context
 
 import pyarrow as pa
 
+from marketdata_pipelines.domain.bars import RAW_BAR_SCHEMA
 from marketdata_pipelines.domain.feeds import Feed
 from marketdata_pipelines.domain.partitions import is_partition_key, partition_keys, period_of
 from marketdata_pipelines.domain.session_grid import feed_calendar
@@ -26,7 +27,7 @@ from marketdata_pipelines.pipeline.parsing import ReadFile, StagedFile, stage_fi
 from marketdata_pipelines.pipeline.staging import PartitionStaging
 from marketdata_pipelines.pipeline.versions import code_version
 from marketdata_pipelines.sources.parsed import Finding
-from marketdata_pipelines.stores.lake.catalog import Ingest, RawPart
+from marketdata_pipelines.stores.lake.catalog import Ingest, PulledWindow, RawPart
 from marketdata_pipelines.stores.lake.lake import Lake, digest
 
 logger = logging.getLogger(__name__)
@@ -46,13 +47,18 @@ class IngestStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
-    """One file content to take in: `read` gives its chunks, and is called at most once (maybe in another process)."""
+    """One content to take in: `read` gives its chunks, and is called at most once (maybe in another process).
+
+    `pulled`: what a vendor was asked for. Then all rows are of that one partition, there may be none, the content is
+    known only if it is what the newest pull of that window brought, and absence counts in the whole window.
+    """
 
     name: str
     path: str
     sha256: str
     bytes: int
     read: ReadFile
+    pulled: PulledWindow | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +99,23 @@ def ingest_files(
                 yield _known_report(source, known) if staged is None else _settle(lake, feed, source, run, staged())
 
 
+def known_ingest(lake: Lake, feed: Feed, source: SourceFile) -> Ingest | None:
+    """The ingest that brought this content, if it is known.
+
+    A vendor may go back to what it said before something else: of its answers only the last standing one is known.
+    """
+    known = lake.catalog.latest_ingest(feed.name, source.sha256)
+    if source.pulled is None or known is None:
+        return known
+    standing = [part.ingest for part in lake.catalog.standing_parts(feed.name, [source.pulled.partition])]
+    pulls = [ingest for ingest in standing if ingest.pulled is not None and ingest.pulled.meets(source.pulled)]
+    return known if pulls and pulls[-1].sha256 == source.sha256 else None
+
+
+def _pinned(source: SourceFile) -> str | None:
+    return None if source.pulled is None else source.pulled.partition
+
+
 def _known_report(source: SourceFile, known: Ingest | None) -> FileReport:
     assert known is not None
     status = IngestStatus.KNOWN if known.status == IngestStatus.ACCEPTED else IngestStatus.REFUSED
@@ -124,13 +147,13 @@ class _Stager:
         waiting: deque[tuple[SourceFile, Ingest | None, Callable[[], StagedFile] | None]] = deque()
         begun: set[str] = set()
         for number, source in enumerate(sources):
-            known = self._lake.catalog.latest_ingest(self._feed.name, source.sha256)
+            known = known_ingest(self._lake, self._feed, source)
             repeated = source.sha256 in begun
             fresh = known is None or known.parse_version != self._feed.parse_version or self._run.restart
             if repeated:
                 # The same content twice in one call: the first is committed by the time this one is looked at.
                 yield from self._drain(waiting)
-                known, fresh = self._lake.catalog.latest_ingest(self._feed.name, source.sha256), False
+                known, fresh = known_ingest(self._lake, self._feed, source), False
             begun.add(source.sha256)
             waiting.append((source, known, self._start(source, number) if fresh else None))
             if len(waiting) > (self._workers if self._pool else 0):
@@ -145,9 +168,11 @@ class _Stager:
         known_at_us = self._run.clock()
         folder = self._lake.layout.staging(self._feed.name) / self._folder / str(number)
         if self._pool is None:
-            return lambda: stage_file(self._feed, source.name, source.read, known_at_us, folder, spill=False)
+            return lambda: stage_file(
+                self._feed, source.name, source.read, known_at_us, folder, spill=False, partition=_pinned(source)
+            )
         return self._pool.submit(
-            stage_file, self._feed, source.name, source.read, known_at_us, folder, spill=True
+            stage_file, self._feed, source.name, source.read, known_at_us, folder, spill=True, partition=_pinned(source)
         ).result
 
 
@@ -158,7 +183,7 @@ def _settle(lake: Lake, feed: Feed, source: SourceFile, run: IngestRun, staged: 
     record = _record(feed, source, run, staged.known_at_us)
     if staged.refusal is not None:
         refusal = staged.refusal
-        changed = _replaced_partitions(lake, feed, source)
+        changed = [] if source.pulled else _replaced_partitions(lake, feed, source)
         refused = replace(record, status=IngestStatus.REFUSED.value, rule=refusal.rule, message=str(refusal))
         lake.catalog.record_ingest(refused, [])
         logger.info("refused %s: %s", source.name, refusal)
@@ -184,8 +209,14 @@ def _commit(
         for partition in staging.partitions()
     ]
     first, last = staging.first_us, staging.last_us
-    changed = set(staging.partitions()) | set(_replaced_partitions(lake, feed, source))
-    if run.mode is IngestMode.REPLACE_WINDOW and first is not None and last is not None:
+    if source.pulled is not None:
+        changed = {source.pulled.partition}
+        # "There was nothing" is an answer too, and has to be seen to be one.
+        nothing = RAW_BAR_SCHEMA.empty_table()
+        parts = parts or [_write_part(lake, feed, source, source.pulled.partition, nothing, run.mode)]
+    else:
+        changed = set(staging.partitions()) | set(_replaced_partitions(lake, feed, source))
+    if source.pulled is None and run.mode is IngestMode.REPLACE_WINDOW and first is not None and last is not None:
         emptied = _emptied_partitions(lake, feed, first, last, set(staging.partitions()))
         empty = staging.rows_of(staging.partitions()[0]).slice(0, 0)
         parts += [_write_part(lake, feed, source, key, empty, run.mode) for key in emptied]
@@ -221,10 +252,9 @@ def _write_part(
 
 def _replaced_partitions(lake: Lake, feed: Feed, source: SourceFile) -> list[str]:
     """Partitions an earlier ingest of the same content (under another feed version) had brought rows for."""
-    standing = lake.catalog.standing_parts(feed.name)
-    keys = {item.part.partition for item in standing if item.ingest.sha256 == source.sha256}
+    keys = lake.catalog.content_partitions(feed.name, source.sha256)
     # Under another partitioning there were other partitions, which are no more.
-    return sorted(key for key in keys if is_partition_key(key, period_of(feed.partition)))
+    return [key for key in keys if is_partition_key(key, period_of(feed.partition))]
 
 
 def _emptied_partitions(lake: Lake, feed: Feed, first: int, last: int, brought: set[str]) -> list[str]:
@@ -254,4 +284,5 @@ def _record(feed: Feed, source: SourceFile, run: IngestRun, known_at_us: int) ->
         rows=0,
         first_ts_us=None,
         last_ts_us=None,
+        pulled=source.pulled,
     )

@@ -17,7 +17,7 @@ from marketdata_pipelines.domain.feeds import DataKind, Feed
 from marketdata_pipelines.domain.sessions import to_us
 from marketdata_pipelines.domain.validation import MISSING_TS, bar_mask, resolve_duplicates, trade_mask
 from marketdata_pipelines.errors import SourceRejected
-from marketdata_pipelines.pipeline.placement import Placer, row_times
+from marketdata_pipelines.pipeline.placement import Placer, key_day, row_times
 from marketdata_pipelines.pipeline.staging import PartitionStaging
 from marketdata_pipelines.sources.parsed import Chunk, Finding
 
@@ -35,15 +35,26 @@ class StagedFile:
     refusal: SourceRejected | None
 
 
-def stage_file(feed: Feed, name: str, read: ReadFile, known_at_us: int, folder: Path, *, spill: bool) -> StagedFile:
+def stage_file(
+    feed: Feed,
+    name: str,
+    read: ReadFile,
+    known_at_us: int,
+    folder: Path,
+    *,
+    spill: bool,
+    partition: str | None = None,
+) -> StagedFile:
     """Parse one file and place its rows; runs in any process.
 
     `known_at_us`: when the file became known. `spill` leaves all rows on disk in `folder`, for another process to
-    take. Never raises for what is wrong with the file: that is its refusal.
+    take. `partition`: all rows are of that one, whatever their times, and there may be none. Never raises for what is
+    wrong with the file: that is its refusal.
     """
     staging = PartitionStaging(folder)
+    pinned = None if partition is None else key_day(partition)
     try:
-        findings = _fill(feed, name, read, known_at_us, staging)
+        findings = _fill(feed, name, read, known_at_us, staging, pinned)
     except SourceRejected as refusal:
         staging.clear()
         return StagedFile(known_at_us, None, (), refusal)
@@ -52,7 +63,9 @@ def stage_file(feed: Feed, name: str, read: ReadFile, known_at_us: int, folder: 
     return StagedFile(known_at_us, staging, findings, None)
 
 
-def _fill(feed: Feed, name: str, read: ReadFile, known_at_us: int, staging: PartitionStaging) -> tuple[Finding, ...]:
+def _fill(
+    feed: Feed, name: str, read: ReadFile, known_at_us: int, staging: PartitionStaging, pinned: int | None
+) -> tuple[Finding, ...]:
     placer = Placer(feed, known_at_us)
     chunks, findings = read()
     seen: set[int] = set()
@@ -68,7 +81,10 @@ def _fill(feed: Feed, name: str, read: ReadFile, known_at_us: int, staging: Part
         staging.cover(ts[mask == 0])
         if chunk.kind is DataKind.BARS:
             mask = resolve_duplicates(table, mask, np.zeros(len(mask), np.int64)).mask
-        staging.add(_with_originals(chunk, table, mask), placer.days(ts, placement, grid))
+        days = placer.days(ts, placement, grid) if pinned is None else np.full(len(ts), pinned, np.int64)
+        staging.add(_with_originals(chunk, table, mask), days)
+    if pinned is not None:
+        return findings
     nearest = None if staging.partitions() else placer.nearest_day(np.array(sorted(seen), np.int64))
     if nearest is not None:
         staging.place_waiting(nearest)

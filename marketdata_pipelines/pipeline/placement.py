@@ -100,6 +100,11 @@ def day_key(day: int) -> str:
     return (EPOCH + timedelta(days=int(day))).isoformat()
 
 
+def key_day(key: str) -> int:
+    """The day number of a partition key."""
+    return (date.fromisoformat(key) - EPOCH).days
+
+
 def _period_days(days: Ints, period: Period) -> Ints:
     if period is Period.DAY:
         return days

@@ -21,7 +21,7 @@ from marketdata_pipelines.domain.tables import RAW_TRADES
 from marketdata_pipelines.domain.trades import trades_to_bars
 from marketdata_pipelines.domain.validation import MISSING_TS, bar_mask, label_closes, resolve_duplicates, trade_mask
 from marketdata_pipelines.pipeline.ingest import IngestMode
-from marketdata_pipelines.stores.lake.catalog import StandingPart
+from marketdata_pipelines.stores.lake.catalog import Ingest, StandingPart
 
 _REPLACED = rule_bit("superseded") | rule_bit("deleted")
 
@@ -118,19 +118,31 @@ def _replaces(part: LoadedPart) -> bool:
 
 
 def _delete_left_out(raw: pa.Table, mask: Ints, source: Ints, parts: list[LoadedPart]) -> None:
-    """Mark rows of earlier parts that a later `replace_window` ingest covers in time and does not bring again."""
+    """Mark rows of earlier parts that a later `replace_window` ingest covers and does not bring again.
+
+    A file covers the time of its good rows; a vendor's answer the window and the symbols it was asked for.
+    """
     if not any(_replaces(part) for part in parts):
         return
     ts = int_values(raw["ts"], MISSING_TS)
-    codes, _ = symbol_codes(raw["symbol"])
+    codes, symbols = symbol_codes(raw["symbol"])
     _, instant = np.unique(ts, return_inverse=True)
     key = codes.astype(np.int64) << 32 | instant
     for position, part in enumerate(parts):
-        first, last = part.standing.ingest.first_ts_us, part.standing.ingest.last_ts_us
+        first, last, asked = _replaced_window(part.standing.ingest)
         if not _replaces(part) or first is None or last is None:
             continue
         covered = (source < position) & (mask == 0) & (ts >= first) & (ts <= last)
+        if asked is not None:
+            covered &= np.isin(codes, [code for code, symbol in enumerate(symbols) if symbol in asked])
         mask[covered & ~np.isin(key, key[source == position])] |= rule_bit("deleted")
+
+
+def _replaced_window(ingest: Ingest) -> tuple[int | None, int | None, frozenset[str] | None]:
+    """First and last instant, and the symbols (None: all)."""
+    if ingest.pulled is None:
+        return ingest.first_ts_us, ingest.last_ts_us, None
+    return ingest.pulled.start_us, ingest.pulled.end_us - 1, frozenset(ingest.pulled.symbols)
 
 
 def _bars_of_trades(feed: Feed, grid: SessionGrid, part: LoadedPart) -> tuple[LoadedPart, pa.Table, int]:

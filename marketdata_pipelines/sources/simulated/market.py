@@ -52,7 +52,7 @@ def simulated_symbols(feed: Feed) -> tuple[str, ...]:
     names = sorted(listed | {f"SIM{number:05d}" for number in range(1, missing + 1)})
     if not names:
         raise SettingsInvalid(
-            f"{feed.name} simulates no symbol; give `symbols: [AAA, BBB]` or `symbol_count: 5` under its source"
+            f"{feed.name} simulates no symbol; give `symbols: [AAA, BBB]` or `symbols: 5` under its source"
         )
     return tuple(names)
 

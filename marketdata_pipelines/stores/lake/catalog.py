@@ -9,7 +9,7 @@ import json
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from importlib.resources import files
 from pathlib import Path
 
@@ -17,8 +17,38 @@ _BUSY_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
+class PulledWindow:
+    """What an ingest asked a vendor for: bars of one partition with start_us <= ts < end_us, UTC microseconds.
+
+    `complete`: the answer speaks for the whole window, so what it leaves out is deleted. `settled`: it was asked for
+    after everything in it was over; an unsettled pull speaks until a later one covers it.
+    """
+
+    partition: str
+    provider: str
+    start_us: int
+    end_us: int
+    symbols: tuple[str, ...]
+    complete: bool
+    settled: bool
+
+    def covers(self, other: "PulledWindow") -> bool:
+        """Whether everything `other` asked for was asked for here too."""
+        inside = self.start_us <= other.start_us and other.end_us <= self.end_us
+        return inside and self.partition == other.partition and set(other.symbols) <= set(self.symbols)
+
+    def meets(self, other: "PulledWindow") -> bool:
+        """Whether some bar was asked for by both."""
+        overlap = self.start_us < other.end_us and other.start_us < self.end_us
+        return overlap and self.partition == other.partition and bool(set(other.symbols) & set(self.symbols))
+
+
+@dataclass(frozen=True, slots=True)
 class Ingest:
-    """One attempt to take in one file. `status` is accepted or refused; times in UTC microseconds."""
+    """One attempt to take in one file, or one answer of a vendor (then `pulled` says what was asked).
+
+    `status` is accepted or refused; times in UTC microseconds.
+    """
 
     feed: str
     file: str
@@ -40,6 +70,7 @@ class Ingest:
     first_ts_us: int | None
     last_ts_us: int | None
     seq: int = 0
+    pulled: PulledWindow | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +118,7 @@ class Catalog:
     def record_ingest(self, ingest: Ingest, parts: Iterable[RawPart]) -> int:
         """Append an ingest and its raw parts in one transaction; returns its sequence number."""
         names = [field.name for field in fields(Ingest) if field.name != "seq"]
-        values = [json.dumps(ingest.findings) if n == "findings" else getattr(ingest, n) for n in names]
+        values = [_column(ingest, name) for name in names]
         marks = ", ".join("?" for _ in names)
         with self._write() as connection:
             cursor = connection.execute(f"insert into ingest ({', '.join(names)}) values ({marks})", values)
@@ -102,6 +133,11 @@ class Catalog:
         """Every ingest of a feed in order of sequence."""
         return [_ingest(row) for row in self._read("select * from ingest where feed = ? order by seq", (feed,))]
 
+    def contents(self, feed: str) -> dict[str, tuple[int, str]]:
+        """(sequence, parse version) of the newest ingest of every content a feed was given, refused ones too."""
+        query = "select sha256, max(seq) as seq, parse_version from ingest where feed = ? group by sha256"
+        return {row["sha256"]: (row["seq"], row["parse_version"]) for row in self._read(query, (feed,))}
+
     def latest_ingest(self, feed: str, sha256: str) -> Ingest | None:
         """The newest ingest of a file content."""
         query = "select * from ingest where feed = ? and sha256 = ? order by seq desc limit 1"
@@ -110,7 +146,10 @@ class Catalog:
     def standing_parts(
         self, feed: str, partitions: Iterable[str] | None = None, *, as_of_us: int | None = None
     ) -> list[StandingPart]:
-        """Raw parts that count, in order of (known_at, sequence): of each file content only its newest ingest's."""
+        """Raw parts that count, in order of (known_at, sequence): of each file content only its newest ingest's.
+
+        What a vendor said of a running session does not count once a later pull covers it.
+        """
         known = 2**62 if as_of_us is None else as_of_us
         query = """
             select i.*, p.partition, p.tbl, p.part_id, p.path as part_path, p.rows as part_rows
@@ -129,7 +168,18 @@ class Catalog:
         else:
             rows = self._read(query + " order by i.known_at_us, i.seq", (feed, known, known))
         keep = None if wanted is None else set(wanted)
-        return [_standing(row) for row in rows if keep is None or row["partition"] in keep]
+        return _without_outlived([_standing(row) for row in rows if keep is None or row["partition"] in keep])
+
+    def content_partitions(self, feed: str, sha256: str) -> list[str]:
+        """The partitions that the newest accepted ingest of a file content brought something for, sorted."""
+        query = """
+            select distinct p.partition as partition
+            from raw_part p join ingest i on i.seq = p.seq
+            where i.feed = ? and i.sha256 = ? and i.status = 'accepted'
+              and i.seq = (select max(j.seq) from ingest j where j.feed = i.feed and j.sha256 = i.sha256)
+            order by 1
+        """
+        return [row["partition"] for row in self._read(query, (feed, sha256))]
 
     def horizons(self, feed: str, start: str = "", end: str = "9999-99-99") -> dict[str, int]:
         """When the newest standing raw part of each partition in start..end became known, UTC microseconds."""
@@ -194,9 +244,11 @@ class Catalog:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         with self._connect() as connection:
             if not _is_made(connection):
-                connection.executescript(f"begin immediate; {_schema()} commit;")
+                connection.executescript(f"begin immediate; {_schema('create_catalog')} commit;")
             connection.execute("begin immediate")
             try:
+                if not _has_pulled(connection):
+                    connection.execute(_schema("0002_add_pulled"))
                 yield connection
             except BaseException:
                 connection.execute("rollback")
@@ -219,13 +271,40 @@ def _is_made(connection: sqlite3.Connection) -> bool:
     return connection.execute("select 1 from sqlite_master where name = 'stored'").fetchone() is not None
 
 
-def _schema() -> str:
-    return files("marketdata_pipelines.stores.sql").joinpath("sqlite", "create_catalog.sql").read_text("utf-8")
+def _has_pulled(connection: sqlite3.Connection) -> bool:
+    return any(row["name"] == "pulled" for row in connection.execute("pragma table_info(ingest)"))
+
+
+def _schema(name: str) -> str:
+    return files("marketdata_pipelines.stores.sql").joinpath("sqlite", f"{name}.sql").read_text("utf-8")
+
+
+def _column(ingest: Ingest, name: str) -> object:
+    if name == "findings":
+        return json.dumps(ingest.findings)
+    if name == "pulled":
+        return None if ingest.pulled is None else json.dumps(asdict(ingest.pulled), sort_keys=True)
+    return getattr(ingest, name)
+
+
+def _without_outlived(standing: list[StandingPart]) -> list[StandingPart]:
+    pulled = [(part, part.ingest.pulled) for part in standing if part.ingest.pulled is not None]
+    outlived = {
+        part.ingest.seq
+        for position, (part, window) in enumerate(pulled)
+        if not window.settled and any(later.complete and later.covers(window) for _, later in pulled[position + 1 :])
+    }
+    return [part for part in standing if part.ingest.seq not in outlived] if outlived else standing
 
 
 def _ingest(row: sqlite3.Row) -> Ingest:
-    values = {field.name: row[field.name] for field in fields(Ingest)}
+    # A catalog that was made before vendors were pulled from has no such column until its next write.
+    known = row.keys()
+    values = {field.name: row[field.name] for field in fields(Ingest) if field.name in known}
     values["findings"] = tuple((rule, text) for rule, text in json.loads(row["findings"]))
+    if values.get("pulled") is not None:
+        pulled = json.loads(row["pulled"])
+        values["pulled"] = PulledWindow(**{**pulled, "symbols": tuple(pulled["symbols"])})
     return Ingest(**values)
 
 

@@ -69,6 +69,16 @@ def test_an_empty_catalog_answers_and_creates_nothing(catalog: Catalog, tmp_path
     assert list(tmp_path.iterdir()) == []
 
 
+def test_contents_are_known_by_their_newest_ingest(catalog: Catalog) -> None:
+    catalog.record_ingest(ingest(), [part("p1")])
+    catalog.record_ingest(ingest("s2", status="refused"), [])
+    catalog.record_ingest(replace(ingest(), parse_version="p2"), [])
+    catalog.record_ingest(ingest("s3", feed="g"), [])
+
+    assert catalog.contents("f") == {"s1": (3, "p2"), "s2": (2, "p")}
+    assert catalog.contents("none") == {}
+
+
 def test_an_ingest_comes_back_as_it_was_with_its_number(catalog: Catalog) -> None:
     first = catalog.record_ingest(ingest(), [part("p1")])
     second = catalog.record_ingest(ingest("s2"), [])

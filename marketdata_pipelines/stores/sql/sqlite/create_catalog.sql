@@ -20,7 +20,8 @@ create table if not exists ingest (
     code_version text not null,
     rows integer not null,
     first_ts_us integer,
-    last_ts_us integer
+    last_ts_us integer,
+    pulled text
 );
 create index if not exists ingest_by_content on ingest (feed, sha256, seq);
 create table if not exists raw_part (
