@@ -1,22 +1,33 @@
 """What one partition's walk has made so far: tables to be stored in one commit, checks, and results to report."""
 
-from collections.abc import Iterable
-from datetime import datetime
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from datetime import date, datetime
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from marketdata_pipelines.domain.feeds import Feed
 from marketdata_pipelines.domain.frames import count_symbols
-from marketdata_pipelines.domain.tables import REJECTED_BARS
+from marketdata_pipelines.domain.sketch import sketch_tables
+from marketdata_pipelines.domain.tables import (
+    DAILY_BARS,
+    INTRADAY_BARS,
+    MONTHLY_BARS,
+    REJECTED_BARS,
+    VALIDATED_BARS,
+    WEEKLY_BARS,
+)
 from marketdata_pipelines.pipeline.outcome import AssetResult, PartitionOutcome
 from marketdata_pipelines.pipeline.validate import LoadedPart
 from marketdata_pipelines.quality.checks import DerivedBatch, check_derived
+from marketdata_pipelines.quality.examples import rejected_by_rule
 from marketdata_pipelines.quality.outcome import CheckOutcome, Facts
 from marketdata_pipelines.stores.lake.lake import Lake, TableWrite
 
 _PREVIEW_ROWS = 5
 _FILES_SHOWN = 10
+_SKETCHED = {VALIDATED_BARS, INTRADAY_BARS, DAILY_BARS, WEEKLY_BARS, MONTHLY_BARS}
 _RAW_KEYS = pa.schema([("symbol", pa.string()), ("ts", pa.timestamp("us", tz="UTC"))])
 
 
@@ -64,7 +75,10 @@ class Gathered:
         """The rejected rows; kept also when a check blocks what is downstream."""
         if stored:
             self._writes.append(TableWrite(REJECTED_BARS, self._key, rejected, inputs))
-            self._results.append(_result(REJECTED_BARS, {REJECTED_BARS: rejected}, _rejects_by_rule(rejected)))
+            examples = rejected_by_rule(rejected)
+            counts: Facts = {str(example["rule"]): int(example["rows"] or 0) for example in examples}
+            result = _result(REJECTED_BARS, {REJECTED_BARS: rejected}, counts)
+            self._results.append(replace(result, examples=examples))
 
     def remove(self, tables: Iterable[str]) -> None:
         """Forget tables of this partition, whose sources are gone."""
@@ -78,9 +92,12 @@ class Gathered:
         """The outcome when nothing could be made."""
         return PartitionOutcome(self._feed.name, self._key, (), tuple(self.checks), reason)
 
-    def store(self, lake: Lake, manifest: dict[str, object]) -> PartitionOutcome:
-        """Write everything in one commit and tell what it was."""
-        stored = lake.store(self._feed.name, self._writes, manifest)
+    def store(self, lake: Lake, manifest: dict[str, object], *, holds: Callable[[], bool]) -> PartitionOutcome:
+        """Write everything in one commit and tell what it was.
+
+        Errors: PartitionConflict when `holds`, asked right before, says no; nothing is written then.
+        """
+        stored = lake.store(self._feed.name, self._writes, manifest, holds=holds)
         sizes = {item.tbl: item.bytes for item in stored if item.partition == self._key}
         results = [_with_bytes(result, sizes) for result in self._results]
         return PartitionOutcome(self._feed.name, self._key, tuple(results), tuple(self.checks), self._reason)
@@ -91,7 +108,11 @@ def _result(asset: str, tables: dict[str, pa.Table], facts: Facts) -> AssetResul
     finest = next(iter(tables.values()))
     first, last = _span(finest)
     preview = finest.slice(0, _PREVIEW_ROWS)
-    return AssetResult(asset, sum(rows.values()), count_symbols(finest), first, last, 0, rows, facts, preview)
+    return AssetResult(
+        asset, sum(rows.values()), count_symbols(finest), first, last, 0, rows, facts, preview,
+        last_session=_last_session(finest),
+        sketch=sketch_tables(tables) if asset in _SKETCHED else None,
+    )  # fmt: skip
 
 
 def _raw_result(asset: str, parts: list[LoadedPart]) -> AssetResult:
@@ -107,10 +128,7 @@ def _raw_result(asset: str, parts: list[LoadedPart]) -> AssetResult:
 
 def _with_bytes(result: AssetResult, sizes: dict[str, int]) -> AssetResult:
     size = sum(sizes.get(name, 0) for name in result.table_rows)
-    return AssetResult(
-        result.asset, result.rows, result.symbols, result.first_ts, result.last_ts, size, result.table_rows,
-        result.facts, result.preview,
-    )  # fmt: skip
+    return replace(result, bytes=size)
 
 
 def _span(table: pa.Table) -> tuple[datetime | None, datetime | None]:
@@ -120,9 +138,5 @@ def _span(table: pa.Table) -> tuple[datetime | None, datetime | None]:
     return bounds["min"], bounds["max"]
 
 
-def _rejects_by_rule(rejected: pa.Table) -> Facts:
-    counts: Facts = {}
-    for rules in rejected["rules"].to_pylist():
-        for rule in rules.split(";"):
-            counts[rule] = int(counts.get(rule, 0)) + 1
-    return counts
+def _last_session(table: pa.Table) -> date | None:
+    return pc.max(table["session_date"]).as_py() if "session_date" in table.column_names else None

@@ -1,16 +1,20 @@
 """What walking one partition did, for whoever shows or records it."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 
 import pyarrow as pa
 
-from marketdata_pipelines.quality.outcome import CheckOutcome, Facts
+from marketdata_pipelines.domain.sketch import Sketch
+from marketdata_pipelines.quality.outcome import CheckOutcome, Example, Facts
 
 
 @dataclass(frozen=True, slots=True)
 class AssetResult:
-    """One asset of one partition, written. `table_rows`: rows by lake table; times UTC."""
+    """One asset of one partition, written. `table_rows`: rows by lake table; times UTC.
+
+    `last_session` is the latest session date it holds, where its tables have one; `examples` tell of its rows by kind.
+    """
 
     asset: str
     rows: int
@@ -21,6 +25,9 @@ class AssetResult:
     table_rows: dict[str, int]
     facts: Facts = field(default_factory=dict)
     preview: pa.Table | None = None
+    last_session: date | None = None
+    sketch: Sketch | None = None
+    examples: tuple[Example, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

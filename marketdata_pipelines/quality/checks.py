@@ -5,17 +5,20 @@ A suite is anything that turns a batch into outcomes (`Suite`): these are the fi
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from marketdata_pipelines.domain import tables as t
+from marketdata_pipelines.domain.bars import REJECTED_SCHEMA
 from marketdata_pipelines.domain.feeds import Feed
 from marketdata_pipelines.domain.frames import float_values, int_values, symbol_codes
-from marketdata_pipelines.quality.outcome import CheckOutcome, CheckSpec, Facts
+from marketdata_pipelines.quality.examples import SHOWN, rejected_by_rule, repeated_keys, rows_at, symbols_without_bars
+from marketdata_pipelines.quality.outcome import CheckOutcome, CheckSpec, Example, Facts
 
 # Sums of the same numbers taken in another order may differ by rounding; by no more than this share.
 _ROUNDING = 1e-9
@@ -26,6 +29,7 @@ class ValidatedBatch:
     """One partition between validation and aggregation.
 
     `expected_minutes`: minutes the calendar says the market was open and whose data could be known.
+    `rejected` has REJECTED_SCHEMA.
     """
 
     feed: Feed
@@ -36,6 +40,7 @@ class ValidatedBatch:
     rejected_rows: int
     bars: pa.Table
     expected_minutes: int
+    rejected: pa.Table = field(default_factory=REJECTED_SCHEMA.empty_table)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +81,8 @@ class BuiltinSuite:
         judges = (_rows_conserved, _sorted_and_unique, _ohlc_of_bars, _not_empty)
         outcomes = []
         for spec, judge in zip(_VALIDATED_SPECS, judges, strict=True):
-            passed, message, facts = judge(batch)
-            outcomes.append(CheckOutcome(spec.name, spec.asset, passed, spec.blocking, message, facts))
+            verdict = judge(batch)
+            outcomes.append(CheckOutcome(spec.name, spec.asset, verdict[0], spec.blocking, *verdict[1:]))
         return outcomes
 
 
@@ -113,9 +118,9 @@ def check_rejected(rejected: pa.Table) -> CheckOutcome:
     """Every rejected row names its rules."""
     silent = int(pc.sum(pc.equal(pc.fill_null(rejected["rules"], ""), "")).as_py() or 0)
     message = f"{rejected.num_rows} rejected rows, {silent} without a reason"
-    return CheckOutcome(
-        "every_row_has_a_reason", t.REJECTED_BARS, silent == 0, True, message, {"rows": rejected.num_rows}
-    )
+    facts: Facts = {"rows": rejected.num_rows}
+    examples = rejected_by_rule(rejected)[:SHOWN]
+    return CheckOutcome("every_row_has_a_reason", t.REJECTED_BARS, silent == 0, True, message, facts, examples)
 
 
 def derived_check_name(asset: str) -> str | None:
@@ -130,82 +135,110 @@ def check_derived(batch: DerivedBatch) -> CheckOutcome | None:
     name = derived_check_name(batch.asset)
     if name is None:
         return None
-    passed, message, facts = _DERIVED[name][0](batch)
-    return CheckOutcome(name, batch.asset, passed, False, message, facts)
+    passed, message, facts, examples = _DERIVED[name][0](batch)
+    return CheckOutcome(name, batch.asset, passed, False, message, facts, examples)
 
 
-def _rows_conserved(batch: ValidatedBatch) -> tuple[bool, str, Facts]:
+# Whether it holds, what was found, figures, and the first of what is wrong.
+_Verdict = tuple[bool, str, Facts, tuple[Example, ...]]
+
+
+def _rows_conserved(batch: ValidatedBatch) -> _Verdict:
     passed = batch.accepted_rows + batch.rejected_rows == batch.raw_rows
     message = f"{batch.accepted_rows} accepted + {batch.rejected_rows} rejected of {batch.raw_rows} raw rows"
-    return passed, message, {"raw": batch.raw_rows, "accepted": batch.accepted_rows, "rejected": batch.rejected_rows}
+    facts: Facts = {"raw": batch.raw_rows, "accepted": batch.accepted_rows, "rejected": batch.rejected_rows}
+    return passed, message, facts, ()
 
 
-def _sorted_and_unique(batch: ValidatedBatch) -> tuple[bool, str, Facts]:
+def _sorted_and_unique(batch: ValidatedBatch) -> _Verdict:
     wrong = _out_of_order(batch.bars)
-    return wrong == 0, f"{wrong} of {batch.bars.num_rows} bars out of order or repeated", {"wrong": wrong}
+    return _verdict_on_rows(batch.bars, wrong, "out of order or repeated")
 
 
-def _ohlc_of_bars(batch: ValidatedBatch) -> tuple[bool, str, Facts]:
+def _ohlc_of_bars(batch: ValidatedBatch) -> _Verdict:
     wrong = _inconsistent(batch.bars)
-    return wrong == 0, f"{wrong} of {batch.bars.num_rows} bars break low <= open, close <= high", {"wrong": wrong}
+    return _verdict_on_rows(batch.bars, wrong, "break low <= open, close <= high")
 
 
-def _not_empty(batch: ValidatedBatch) -> tuple[bool, str, Facts]:
+def _verdict_on_rows(bars: pa.Table, wrong: NDArray[np.bool_], fault: str) -> _Verdict:
+    count = int(wrong.sum())
+    examples = rows_at(bars, wrong) if count else ()
+    return count == 0, f"{count} of {bars.num_rows} bars {fault}", {"wrong": count}, examples
+
+
+def _not_empty(batch: ValidatedBatch) -> _Verdict:
     passed = batch.bars.num_rows > 0 or batch.expected_minutes == 0
     message = f"{batch.bars.num_rows} bars; the calendar says open for {batch.expected_minutes} minutes"
-    if not passed and batch.raw_rows == 0:
+    if not passed and batch.raw_rows == 0 and batch.feed.is_pulled:
+        message += f"; its vendor gave none, and is asked again by: marketdata backfill {batch.feed.name}"
+    elif not passed and batch.raw_rows == 0:
         message += f"; nothing was ingested: marketdata ingest {batch.feed.name} PATH"
     elif not passed:
         message += f"; every row was rejected: marketdata rejected {batch.feed.name} --start {batch.partition}"
-    return passed, message, {"bars": batch.bars.num_rows, "expected_minutes": batch.expected_minutes}
+    facts: Facts = {"bars": batch.bars.num_rows, "expected_minutes": batch.expected_minutes}
+    if not passed:
+        return passed, message, facts, rejected_by_rule(batch.rejected)[:SHOWN]
+    # Listed symbols without a bar are no fault (a listing may be younger or older), but worth a look.
+    absent = symbols_without_bars(batch.feed.source.symbols, batch.bars)
+    return passed, message, facts | {"symbols_without_bars": len(absent)}, absent[:SHOWN]
 
 
-def _aggregates_conserve(batch: DerivedBatch) -> tuple[bool, str, Facts]:
+def _aggregates_conserve(batch: DerivedBatch) -> _Verdict:
     facts: Facts = {}
-    problems = []
+    problems: list[tuple[str, str]] = []
+    examples: tuple[Example, ...] = ()
     for name, table in batch.tables.items():
         facts[name] = table.num_rows
-        wrong = _out_of_order(table) + _inconsistent(table)
-        if wrong:
-            problems.append(f"{name}: {wrong} bars out of order or inconsistent")
+        wrong = _out_of_order(table) | _inconsistent(table)
+        if wrong.any():
+            problems.append((name, f"{int(wrong.sum())} bars out of order or inconsistent"))
+            examples = examples or tuple(Example(table=name) | example for example in rows_at(table, wrong))
         bars = pc.sum(table["bar_count"]).as_py() or 0
         if batch.source_bars is not None and bars != batch.source_bars:
-            problems.append(f"{name}: made of {bars} bars, not {batch.source_bars}")
+            problems.append((name, f"made of {bars} bars, not {batch.source_bars}"))
         volume = pc.sum(table["volume"]).as_py() or 0.0
         known = table["volume"].null_count == 0
         if known and batch.source_volume is not None and not _close(volume, batch.source_volume):
-            problems.append(f"{name}: volume {volume}, not {batch.source_volume}")
-    return not problems, "; ".join(problems) or "bars and volume add up in every timeframe", facts
+            problems.append((name, f"volume {volume}, not {batch.source_volume}"))
+    told = "; ".join(f"{name}: {text}" for name, text in problems) or "bars and volume add up in every timeframe"
+    sums = tuple(Example(table=name, problem=text) for name, text in problems)
+    return not problems, told, facts, examples or sums
 
 
-def _one_row_a_key(batch: DerivedBatch) -> tuple[bool, str, Facts]:
+def _one_row_a_key(batch: DerivedBatch) -> _Verdict:
     facts: Facts = {}
     repeated = 0
+    examples: tuple[Example, ...] = ()
     for name, table in batch.tables.items():
         keys = [key for key in ("symbol", "bucket", "session_date", "hour") if key in table.column_names]
         distinct = table.select(keys).group_by(keys).aggregate([]).num_rows
         facts[name] = table.num_rows
-        repeated += table.num_rows - distinct
-    return repeated == 0, f"{repeated} repeated keys", facts
+        if table.num_rows != distinct:
+            repeated += table.num_rows - distinct
+            examples = examples or repeated_keys(table, keys)
+    return repeated == 0, f"{repeated} repeated keys", facts, examples
 
 
-_DERIVED: dict[str, tuple[Callable[[DerivedBatch], tuple[bool, str, Facts]], str]] = {
+_DERIVED: dict[str, tuple[Callable[[DerivedBatch], _Verdict], str]] = {
     "aggregates_conserve": (_aggregates_conserve, "Sorted, consistent; bar counts and volume equal their source's."),
     "one_row_a_key": (_one_row_a_key, "No key occurs twice."),
 }
 
 
-def _out_of_order(bars: pa.Table) -> int:
+def _out_of_order(bars: pa.Table) -> NDArray[np.bool_]:
+    """Which bars do not come after the one before them; never the first."""
     codes, _ = symbol_codes(bars["symbol"])
     ts = int_values(bars["ts"])
     same = codes[1:] == codes[:-1]
-    return int((~np.where(same, ts[1:] > ts[:-1], codes[1:] > codes[:-1])).sum())
+    wrong = np.zeros(len(ts), np.bool_)
+    wrong[1:] = ~np.where(same, ts[1:] > ts[:-1], codes[1:] > codes[:-1])
+    return wrong
 
 
-def _inconsistent(bars: pa.Table) -> int:
+def _inconsistent(bars: pa.Table) -> NDArray[np.bool_]:
     opens, high, low, close = (float_values(bars[name]) for name in ("open", "high", "low", "close"))
     good = (low <= opens) & (low <= close) & (opens <= high) & (close <= high) & np.isfinite(high) & np.isfinite(low)
-    return int((~good).sum())
+    return ~good
 
 
 def _close(left: float, right: float) -> bool:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 
 Facts = dict[str, int | float | str]
+# A record of what a verdict is about, such as one of the rows; the records of one list have the same keys.
+Example = dict[str, int | float | str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +19,7 @@ class CheckSpec:
 
 @dataclass(frozen=True, slots=True)
 class CheckOutcome:
-    """One check over one partition."""
+    """One check over one partition. `examples` are the first of what it found, for a person to look at."""
 
     name: str
     asset: str
@@ -25,3 +27,4 @@ class CheckOutcome:
     blocking: bool
     message: str
     facts: Facts = field(default_factory=dict)
+    examples: tuple[Example, ...] = ()
