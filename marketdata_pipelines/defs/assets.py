@@ -6,7 +6,7 @@ from datetime import date
 from dagster import AssetsDefinition
 
 from marketdata_pipelines.domain.feeds import Feed
-from marketdata_pipelines.orchestration.graph import feed_graph
+from marketdata_pipelines.orchestration.assets.graph import feed_graph
 from marketdata_pipelines.settings.environment import Settings
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dagster import AssetsDefinition
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
-from marketdata_pipelines.orchestration.graph import period_jobs
+from marketdata_pipelines.orchestration.assets.graph import period_jobs
 
 
 def build_jobs(assets: Iterable[AssetsDefinition]) -> list[UnresolvedAssetJobDefinition]:

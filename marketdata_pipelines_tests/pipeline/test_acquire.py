@@ -97,3 +97,16 @@ def test_only_feeds_of_files_take_files() -> None:
     check_is_files(make_feed())
     with pytest.raises(SettingsInvalid, match="feed is fed by simulated, not by files"):
         check_is_files(simulated())
+
+
+def test_a_file_of_the_folder_that_is_being_written_is_left_for_a_later_run(lake: Lake, tmp_path: Path) -> None:
+    path = tmp_path / "landing" / "a.csv"
+    path.parent.mkdir()
+    path.write_text(CSV)
+
+    with open(path, "a"):
+        during = bring(lake, make_feed(), path.parent)
+    after = bring(lake, make_feed(), path.parent)
+
+    assert during.files == ()
+    assert [(report.file, report.rows) for report in after.files] == [("a.csv", 2)]

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from marketdata_pipelines.errors import SettingsInvalid
 from marketdata_pipelines.settings.environment import Settings
 
 
@@ -45,3 +46,18 @@ def test_source_paths_are_below_the_home_unless_absolute_or_urls(tmp_path: Path)
     assert settings.source_path("landing/us") == str(tmp_path / "landing" / "us")
     assert settings.source_path("/mnt/us") == "/mnt/us"
     assert settings.source_path("s3://bucket/us") == "s3://bucket/us"
+
+
+def test_a_variable_that_cannot_be_read_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MARKETDATA_MAX_RUNS", "0")
+
+    with pytest.raises(SettingsInvalid, match="MARKETDATA_MAX_RUNS: Input should be greater than or equal to 1"):
+        Settings()
+
+
+def test_the_storage_address_is_shown_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MARKETDATA_DAGSTER_STORAGE", "postgresql://ann:hunter2@db/history")
+
+    settings = Settings()
+
+    assert "hunter2" not in f"{settings!r} {settings} {settings.model_dump_json()}"
