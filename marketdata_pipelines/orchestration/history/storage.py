@@ -7,7 +7,7 @@ run plans each asset once instead of every partition by itself.
 
 import os
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -20,9 +20,12 @@ from dagster._core.storage.sql import create_engine
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
 from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 from dagster._serdes import ConfigurableClassData
+from filelock import FileLock
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.pool import QueuePool
 
+from marketdata_pipelines.orchestration.history.event_batches import write_events
+from marketdata_pipelines.orchestration.history.interrupts import held_interrupts
 from marketdata_pipelines.settings.environment import Settings
 
 _OPEN_FILES = 16
@@ -35,8 +38,11 @@ class HomeStorage(DagsterSqliteStorage):
     """
 
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
-        super().__init__(base_dir, inst_data)
-        self._event_log_storage = HomeEventLogStorage(os.path.join(base_dir, "history", "runs", ""))
+        # Several processes may open a new folder at once; Dagster's own making of tables is not meant for that.
+        os.makedirs(base_dir, exist_ok=True)
+        with FileLock(os.path.join(base_dir, ".storage.lock")):
+            super().__init__(base_dir, inst_data)
+            self._event_log_storage = HomeEventLogStorage(os.path.join(base_dir, "history", "runs", ""))
 
     @classmethod
     def config_type(cls) -> UserConfigSchema:
@@ -69,6 +75,10 @@ class HomeEventLogStorage(SqliteEventLogStorage):
     def supports_partition_subset_in_asset_materialization_planned_events(self) -> bool:
         return True
 
+    def store_partition_events(self, events: Sequence[EventLogEntry]) -> list[int]:
+        """Store materializations (without tags) and check evaluations of one run at once; returns their ids."""
+        return write_events(events, self.run_connection(events[0].run_id), self.index_transaction())
+
     def has_table(self, table_name: str) -> bool:
         # Asked for every event; a table that is there stays there.
         if table_name not in self._known_tables and super().has_table(table_name):
@@ -85,7 +95,8 @@ class HomeEventLogStorage(SqliteEventLogStorage):
 
     @contextmanager
     def _connect(self, shard: str) -> Iterator[Connection]:
-        with self._db_lock:
+        # Interrupted inside, a kept connection would stay in its transaction, and nobody could write any more.
+        with held_interrupts(), self._db_lock:
             engine = self._engine(shard)
             if shard not in self._initialized_dbs:
                 self._initdb(engine)

