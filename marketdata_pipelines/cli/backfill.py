@@ -17,11 +17,15 @@ def backfill(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show partitions, rows, bytes and time; run nothing.")
     ] = False,
+    refetch: Annotated[
+        bool, typer.Option("--refetch", help="Ask a vendor again for sessions it has already answered.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Bring and derive every partition of a range of dates.
 
-    One Dagster run for each of day, week and month.
+    One Dagster run for each of day, week and month: by the daemon of `marketdata up` where it runs on the data
+    folder, else in this process.
 
     Exit code 1 when a partition was blocked; the others are written all the same.
 
@@ -32,7 +36,7 @@ def backfill(
     marketdata backfill us_stocks_1d --start 2000-01-01 --end 2013-12-31 --to daily_bars --dry-run
     """
     from marketdata_pipelines.cli.backfill_work import plan_backfill
-    from marketdata_pipelines.cli.materialize import materialize
+    from marketdata_pipelines.cli.materialize import materialize, materialize_with_daemon
     from marketdata_pipelines.cli.tally_text import print_tally
     from marketdata_pipelines.serving.answers import LakeReader
     from marketdata_pipelines.settings.environment import Settings
@@ -43,9 +47,12 @@ def backfill(
     if dry_run:
         from marketdata_pipelines.cli.backfill_estimate import show_estimate
 
-        show_estimate(reader.lake, definition, planned, as_json=as_json)
+        show_estimate(reader.lake, definition, planned, as_json=as_json, refetch=refetch)
         return
-    tally = materialize(Settings(), definition, planned.partitions, planned.assets)
+    settings = Settings()
+    tally = materialize_with_daemon(settings, definition, planned.partitions, planned.assets, refetch=refetch)
+    if tally is None:
+        tally = materialize(settings, definition, planned.partitions, planned.assets, refetch=refetch)
     if as_json:
         import json
 

@@ -1,7 +1,7 @@
 """`marketdata backfill --dry-run`: partitions, rows, bytes and time of a backfill, before it runs."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rich import box
 from rich.table import Table
@@ -12,6 +12,7 @@ from marketdata_pipelines.domain.feeds import Feed, SourceKind
 from marketdata_pipelines.domain.intervals import MINUTE_US
 from marketdata_pipelines.domain.partitions import Period, partition_span, period_of
 from marketdata_pipelines.domain.session_grid import feed_calendar
+from marketdata_pipelines.domain.tables import raw_asset
 from marketdata_pipelines.stores.lake.lake import Lake
 
 # Measured on 2 cores: two days of 2,000 simulated symbols (1.56M rows) took 7.0 s, a week of six (8K rows) 4 s.
@@ -23,7 +24,10 @@ SECONDS_TO_START = 2.5
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """One run: `raw_rows` known to be there or, for a simulated feed, to come; `fetched` partitions have raw parts."""
+    """One run: `raw_rows` known to be there or, for a simulated feed, to come; `fetched` partitions have raw parts.
+
+    `calls`: what the feed's vendor will be asked, whose rate limit is in `seconds`; None without a vendor.
+    """
 
     period: Period
     first: str
@@ -33,31 +37,37 @@ class Estimate:
     raw_rows: int
     raw_bytes: int
     seconds: float
+    calls: int | None = None
+    notes: tuple[str, ...] = ()
 
 
-def estimate(lake: Lake, feed: Feed, work: BackfillWork) -> list[Estimate]:
-    """An estimate for each run."""
-    return [_estimate(lake, feed, period, keys) for period, keys in work.partitions.items()]
+def estimate(lake: Lake, feed: Feed, work: BackfillWork, *, refetch: bool = False) -> list[Estimate]:
+    """An estimate for each run; no vendor is called."""
+    found = [_estimate(lake, feed, period, keys) for period, keys in work.partitions.items()]
+    return [_with_calls(lake, feed, work, item, refetch=refetch) for item in found]
 
 
-def show_estimate(lake: Lake, feed: Feed, work: BackfillWork, *, as_json: bool) -> None:
+def show_estimate(lake: Lake, feed: Feed, work: BackfillWork, *, as_json: bool, refetch: bool = False) -> None:
     """Print the estimates."""
-    found = estimate(lake, feed, work)
+    found = estimate(lake, feed, work, refetch=refetch)
     if as_json:
         print(json.dumps([_as_json(item) for item in found], indent=2))
         return
     grid = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
     for name in ("run", "first", "last"):
         grid.add_column(name, no_wrap=True)
-    for name in ("partitions", "with raw data", "raw rows", "raw bytes", "about"):
+    calls = ("vendor calls",) if feed.is_pulled else ()
+    for name in ("partitions", "with raw data", "raw rows", "raw bytes", *calls, "about"):
         grid.add_column(name, justify="right", no_wrap=True)
     for item in found:
         grid.add_row(
             item.period.value, item.first, item.last, f"{item.partitions:,}", f"{item.fetched:,}", f"{item.raw_rows:,}",
-            f"{item.raw_bytes:,}", duration(item.seconds),
+            f"{item.raw_bytes:,}", *(f"{item.calls or 0:,}" for _ in calls), duration(item.seconds),
         )  # fmt: skip
     output().print(grid)
     output().print(plain(f"assets: {', '.join(sorted(work.assets))}", "dim"), soft_wrap=True)
+    for note in dict.fromkeys(note for item in found for note in item.notes):
+        output().print(plain(note, "dim"), soft_wrap=True)
     total = duration(SECONDS_TO_START + sum(item.seconds for item in found))
     output().print(
         plain(f"{feed.name}: {counted(len(found), 'run')}, about {total} in all; nothing was run"), soft_wrap=True
@@ -87,6 +97,16 @@ def _estimate(lake: Lake, feed: Feed, period: Period, keys: list[str]) -> Estima
     return Estimate(period, keys[0], keys[-1], len(keys), len(fetched), rows, size, seconds)
 
 
+def _with_calls(lake: Lake, feed: Feed, work: BackfillWork, item: Estimate, *, refetch: bool) -> Estimate:
+    if not feed.is_pulled or item.period is not period_of(feed.partition) or raw_asset(feed) not in work.assets:
+        return item
+    from marketdata_pipelines.pipeline.pull import estimate_pull
+    from marketdata_pipelines.sources.pulled.caller import system_clock
+
+    pulled = estimate_pull(lake, feed, work.partitions[item.period], system_clock, refetch=refetch)
+    return replace(item, calls=pulled.calls, seconds=item.seconds + pulled.seconds, notes=pulled.notes)
+
+
 def _simulated_rows(feed: Feed, keys: list[str], period: Period) -> int:
     """Rows a simulated feed is going to make; other sources do not say before they are read."""
     if feed.source.kind is not SourceKind.SIMULATED:
@@ -108,4 +128,5 @@ def _as_json(item: Estimate) -> dict[str, object]:
         "raw_rows": item.raw_rows,
         "raw_bytes": item.raw_bytes,
         "seconds": round(item.seconds, 1),
+        **({} if item.calls is None else {"vendor_calls": item.calls}),
     }

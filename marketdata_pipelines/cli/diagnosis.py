@@ -61,7 +61,7 @@ def diagnose(settings: Settings) -> list[Finding]:
         findings.append(Finding("feeds.yaml", State.OK, f"{len(feeds)} feeds in {settings.feeds_file}"))
     findings += [_calendar(feed) for feed in feeds.values()]
     findings += _lake(settings)
-    return [*findings, _dagster(), _port(_UI_PORT)]
+    return [*findings, *_storage(settings), _dagster(), _port(_UI_PORT)]
 
 
 def _python() -> Finding:
@@ -174,6 +174,27 @@ def _files(what: str, paths: list[Path], advice: str) -> Finding:
     named = ", ".join(str(path) for path in broken[:_SHOWN])
     text = f"{len(broken):,} of {len(paths):,} missing or damaged: {named}{' …' if len(broken) > _SHOWN else ''}"
     return Finding(what, State.BROKEN, text, advice)
+
+
+def _storage(settings: Settings) -> Iterator[Finding]:
+    from marketdata_pipelines.orchestration.history.configuration import CONFIG_FILE, dagster_home, is_edited
+    from marketdata_pipelines.orchestration.history.postgres_address import await_server, postgres_address
+
+    what = "dagster storage"
+    try:
+        home, address = dagster_home(settings), postgres_address(settings)
+        if address is None:
+            yield Finding(what, State.OK, f"files below {home}")
+        else:
+            version = await_server(address, patience_seconds=0)
+            yield Finding(what, State.OK, f"{address.shown} answers (PostgreSQL {version})")
+    except MarketDataError as error:
+        yield Finding(what, State.BROKEN, str(error))
+        return
+    configuration = home / CONFIG_FILE
+    if configuration.exists() and is_edited(configuration):
+        told = f"{configuration} was edited by hand and stays as it is, whatever the MARKETDATA_* variables say"
+        yield Finding("dagster.yaml", State.NOTE, told, "to have it made from them again, delete it")
 
 
 def _dagster() -> Finding:

@@ -16,7 +16,7 @@ def up(port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the web
 
     marketdata up --port 3001
     """
-    from marketdata_pipelines.orchestration.server import serve
+    from marketdata_pipelines.orchestration.services.server import serve
     from marketdata_pipelines.settings.environment import Settings
 
     raise typer.Exit(serve(Settings(), port))

@@ -5,12 +5,16 @@ import re
 from dagster import AssetKey
 
 from marketdata_pipelines.domain.feeds import Feed, SourceKind
+from marketdata_pipelines.domain.intervals import TIMEFRAMES, table_name
 from marketdata_pipelines.domain.partitions import Period
-from marketdata_pipelines.domain.tables import TableSet, raw_asset
+from marketdata_pipelines.domain.tables import REJECTED_BARS, VALIDATED_BARS, VIEWS, TableSet, raw_asset
 
 LOCATION = "marketdata_pipelines"
+# Names the feed of a run or backfill.
+FEED_TAG = "marketdata/feed"
 DEFAULT_OWNER = "team:market-data"
 _EMAIL = re.compile(r"^[^@\s]+@[^@\s]+\.[^@\s]+$")
+_TIMEFRAMES = {table_name(timeframe): timeframe for timeframe in TIMEFRAMES}
 # Dagster shows an icon for these names.
 _FORMAT_KINDS = {"csv": "csv", "tsv": "csv", "json": "json", "jsonl": "json", "parquet": "parquet", "excel": "excel"}
 
@@ -66,10 +70,25 @@ def asset_tags(feed: Feed) -> dict[str, str]:
 
 
 def asset_text(feed: Feed, table_set: TableSet) -> str:
-    """The asset's description: what it holds, its tables, and the feed it belongs to."""
+    """The asset's description: what it holds, its tables, the feed it belongs to, and how its rows are read."""
     lines = [table_set.text]
     if table_set.tables != (table_set.name,):
         lines.append(f"Tables: {', '.join(f'`{name}`' for name in table_set.tables)}.")
     about = f": {feed.description}" if feed.description else ""
     lines.append(f"Feed `{feed.name}`{about} ({feed.interval} bars, calendar {feed.calendar.name}).")
+    command = read_command(feed.name, table_set.name, table_set.tables[0])
+    if command is not None:
+        lines.append(f"Partitioned by {table_set.period}. Read it: `{command}`")
     return "\n\n".join(lines)
+
+
+def read_command(feed: str, asset: str, table: str) -> str | None:
+    """The command that shows the rows of one of an asset's tables; raw rows have none."""
+    if asset == REJECTED_BARS:
+        return f"marketdata rejected {feed}"
+    if asset in VIEWS:
+        return f"marketdata table {feed} {asset}"
+    if asset == VALIDATED_BARS:
+        return f"marketdata bars {feed} --session all"
+    timeframe = _TIMEFRAMES.get(table)
+    return None if timeframe is None else f"marketdata bars {feed} --timeframe {timeframe}"

@@ -4,6 +4,8 @@ import json
 import shutil
 from pathlib import Path
 
+import pytest
+
 from marketdata_pipelines_tests.cli.conftest import Run
 
 
@@ -42,3 +44,44 @@ def test_missing_feeds_are_broken(marketdata: Run, tmp_path: Path) -> None:
 
     assert answer.code == 1
     assert _states(answer.out)["feeds.yaml"] == "broken"
+
+
+def test_the_files_or_the_server_that_keep_dagsters_history_are_told(
+    marketdata: Run, empty_home: Path, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = _finding(marketdata(empty_home, "doctor", "--json").out, "dagster storage")
+    monkeypatch.setenv("MARKETDATA_DAGSTER_STORAGE", postgres_url)
+    server = marketdata(empty_home, "doctor", "--json")
+
+    told = _finding(server.out, "dagster storage")
+    assert (files["state"], files["text"]) == ("ok", f"files below {empty_home / 'dagster'}")
+    assert told["state"] == "ok"
+    assert "on 127.0.0.1:" in told["text"]
+    assert "answers (PostgreSQL " in told["text"]
+    assert postgres_url.split(":")[2].split("@")[0] not in server.out + server.err
+
+
+def test_a_server_that_does_not_answer_is_broken_and_its_password_hidden(
+    marketdata: Run, empty_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MARKETDATA_DAGSTER_STORAGE", "postgresql://ann:hunter2@127.0.0.1:1/history")
+
+    answer = marketdata(empty_home, "doctor")
+
+    assert answer.code == 1
+    assert "MARKETDATA_DAGSTER_STORAGE names database history on 127.0.0.1:1" in " ".join(answer.out.split())
+    assert "hunter2" not in answer.out + answer.err
+
+
+def test_a_configuration_edited_by_hand_is_noted(marketdata: Run, empty_home: Path) -> None:
+    (empty_home / "dagster").mkdir()
+    (empty_home / "dagster" / "dagster.yaml").write_text("telemetry: {enabled: true}\n", "utf-8")
+
+    finding = _finding(marketdata(empty_home, "doctor", "--json").out, "dagster.yaml")
+
+    assert finding["state"] == "note"
+    assert "was edited by hand and stays as it is" in finding["text"]
+
+
+def _finding(out: str, what: str) -> dict[str, str]:
+    return next(item for item in json.loads(out) if item["what"] == what)

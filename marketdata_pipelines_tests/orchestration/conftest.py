@@ -15,10 +15,10 @@ from dagster._core.storage.partition_status_cache import get_partition_subsets
 from marketdata_pipelines.domain.feeds import Feed
 from marketdata_pipelines.domain.partitions import Period
 from marketdata_pipelines.domain.tables import feed_tables
-from marketdata_pipelines.orchestration.graph import feed_graph
-from marketdata_pipelines.orchestration.instance import instance_for
-from marketdata_pipelines.orchestration.runs import RunReport, run_partitions
-from marketdata_pipelines.orchestration.walking import OnOutcome
+from marketdata_pipelines.orchestration.assets.graph import feed_graph
+from marketdata_pipelines.orchestration.assets.walking import OnOutcome
+from marketdata_pipelines.orchestration.history.instance import instance_for
+from marketdata_pipelines.orchestration.running.runs import RunReport, run_partitions
 from marketdata_pipelines.settings.environment import Settings
 from marketdata_pipelines.settings.feeds_file import load_feeds
 
@@ -87,5 +87,21 @@ def workshop(tmp_path: Path, empty_home: Path, monkeypatch: pytest.MonkeyPatch) 
     (tmp_path / "feeds.yaml").write_text(FEEDS, "utf-8")
     shutil.copytree(empty_home, tmp_path / "dagster")
     settings = Settings(home=tmp_path)
+    with instance_for(settings) as instance:
+        yield Workshop(settings, load_feeds(settings.feeds_file)["demo"], instance)
+
+
+@pytest.fixture
+def home_on_server(tmp_path: Path, postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    monkeypatch.setenv("MARKETDATA_DAGSTER_STORAGE", postgres_url)
+    (tmp_path / "feeds.yaml").write_text(FEEDS, "utf-8")
+    return tmp_path
+
+
+@pytest.fixture
+def on_server(home_on_server: Path) -> Iterator[Workshop]:
+    """A workshop whose Dagster keeps everything in PostgreSQL."""
+    settings = Settings(home=home_on_server)
     with instance_for(settings) as instance:
         yield Workshop(settings, load_feeds(settings.feeds_file)["demo"], instance)

@@ -2,6 +2,7 @@ from dagster import AssetKey
 
 from marketdata_pipelines.domain.feeds import Feed
 from marketdata_pipelines.domain.partitions import Period
+from marketdata_pipelines.domain.tables import feed_tables
 from marketdata_pipelines.orchestration import keys
 from marketdata_pipelines.settings.feeds_file import parse_feeds
 
@@ -43,3 +44,16 @@ def test_tags_hold_only_what_dagster_takes() -> None:
         "calendar": "24_7",
         "source": "files",
     }
+
+
+def test_a_description_says_how_the_rows_are_read() -> None:
+    sets = {table_set.name: table_set for table_set in feed_tables(feed())}
+
+    texts = {name: keys.asset_text(feed(), table_set) for name, table_set in sets.items()}
+
+    assert texts["intraday_bars"].endswith("Partitioned by day. Read it: `marketdata bars a --timeframe 5m`")
+    assert texts["monthly_bars"].endswith("Partitioned by month. Read it: `marketdata bars a --timeframe 1M`")
+    assert texts["validated_bars"].endswith("Read it: `marketdata bars a --session all`")
+    assert texts["rejected_bars"].endswith("Read it: `marketdata rejected a`")
+    assert texts["top_volume"].endswith("Read it: `marketdata table a top_volume`")
+    assert "Read it" not in texts["raw_bars"]
