@@ -1,10 +1,21 @@
-"""Pins the graph of the project's own feeds.yaml: every asset and check key, and what each asset depends on."""
+"""Pins the graph of the project's own feeds.yaml: every asset, check, job, schedule and sensor, and what each
+asset depends on.
+
+A key that changes orphans what Dagster has stored under the old one, so a change here is a decision.
+"""
 
 import shutil
 from pathlib import Path
 
 import pytest
-from dagster import AssetCheckKey, AssetKey, TimeWindowPartitionsDefinition
+from dagster import (
+    AssetCheckKey,
+    AssetKey,
+    DefaultScheduleStatus,
+    DefaultSensorStatus,
+    Definitions,
+    TimeWindowPartitionsDefinition,
+)
 from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
 
 from marketdata_pipelines.definitions import build_definitions
@@ -42,11 +53,51 @@ CHECKS = {
 }
 
 
+SCHEDULES = [
+    "demo_crypto_1m__after_close",
+    "demo_crypto_1m__daily_summary__every_60m",
+    "demo_crypto_1m__hourly_volume__every_15m",
+    "demo_crypto_1m__latest_bars__every_5m",
+    "demo_crypto_1m__symbol_performance__every_30m",
+    "demo_crypto_1m__top_volume__every_5m",
+    "demo_nyse_1m__after_close",
+    "demo_nyse_1m__daily_summary__every_60m",
+    "demo_nyse_1m__hourly_volume__every_15m",
+    "demo_nyse_1m__latest_bars__every_5m",
+    "demo_nyse_1m__symbol_performance__every_30m",
+    "demo_nyse_1m__top_volume__every_5m",
+]
+SENSORS = [
+    "demo_crypto_1m__gaps",
+    "demo_crypto_1m__roll_up",
+    "demo_nyse_1m__gaps",
+    "demo_nyse_1m__roll_up",
+    "notifications",
+    "notify_run_failed",
+    "notify_run_recovered",
+    "us_stocks_1d__gaps",
+]
+JOBS = [
+    "demo_crypto_1m__day",
+    "demo_crypto_1m__month",
+    "demo_crypto_1m__week",
+    "demo_nyse_1m__day",
+    "demo_nyse_1m__month",
+    "demo_nyse_1m__week",
+    "us_stocks_1d__year",
+]
+
+
 @pytest.fixture(scope="module")
-def graph(tmp_path_factory: pytest.TempPathFactory) -> AssetGraph:
+def definitions(tmp_path_factory: pytest.TempPathFactory) -> Definitions:
     home = tmp_path_factory.mktemp("home")
     shutil.copy(PROJECT / "data" / "feeds.yaml", home / "feeds.yaml")
-    return build_definitions(Settings(home=home)).resolve_asset_graph()
+    return build_definitions(Settings(home=home))
+
+
+@pytest.fixture(scope="module")
+def graph(definitions: Definitions) -> AssetGraph:
+    return definitions.resolve_asset_graph()
 
 
 def assets_of(feed: str) -> list[str]:
@@ -71,6 +122,43 @@ def test_check_keys(graph: AssetGraph) -> None:
     }
 
     assert set(graph.asset_check_keys) == expected
+
+
+def test_jobs(definitions: Definitions) -> None:
+    jobs = [job for job in definitions.resolve_all_job_defs() if not job.name.startswith("__")]
+
+    assert sorted(job.name for job in jobs) == JOBS
+    assert all(job.description for job in jobs)
+
+
+def test_schedules(definitions: Definitions) -> None:
+    schedules = definitions.get_repository_def().schedule_defs
+
+    assert sorted(schedule.name for schedule in schedules) == SCHEDULES
+    assert {schedule.default_status for schedule in schedules} == {DefaultScheduleStatus.STOPPED}
+    assert all(schedule.description for schedule in schedules)
+
+
+def test_sensors(definitions: Definitions) -> None:
+    sensors = definitions.get_repository_def().sensor_defs
+
+    assert sorted(sensor.name for sensor in sensors) == SENSORS
+    running = {sensor.name for sensor in sensors if sensor.default_status is DefaultSensorStatus.RUNNING}
+    assert running == {"notifications", "notify_run_failed", "notify_run_recovered"}
+    assert all(sensor.description for sensor in sensors)
+
+
+def test_checks_that_block_are_those_that_make_what_follows_worthless(graph: AssetGraph) -> None:
+    blocking = {key.name for key in graph.asset_check_keys if graph.get(key).blocking}
+
+    assert blocking == {
+        "every_row_has_a_reason",
+        "not_empty_when_open",
+        "ohlc_consistent",
+        "rows_conserved",
+        "rows_recorded",
+        "sorted_and_unique",
+    }
 
 
 def test_periods(graph: AssetGraph) -> None:
@@ -101,3 +189,4 @@ def test_every_asset_has_a_group_an_owner_kinds_and_a_description(graph: AssetGr
         assert node.owners
         assert node.kinds
         assert node.description
+        assert node.metadata["dagster/column_schema"]
