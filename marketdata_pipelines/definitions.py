@@ -8,7 +8,10 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from marketdata_pipelines.defs.assets import build_assets
+from marketdata_pipelines.defs.freshness_sensors import build_freshness_checks, build_freshness_sensors
 from marketdata_pipelines.defs.jobs import build_jobs
+from marketdata_pipelines.defs.schedules import build_roll_ups, build_schedules
+from marketdata_pipelines.defs.sensors import build_ingest_jobs, build_sensors
 from marketdata_pipelines.logs import configure_logging
 from marketdata_pipelines.settings.environment import Settings
 from marketdata_pipelines.settings.feeds_file import load_feeds
@@ -19,9 +22,23 @@ def build_definitions(settings: Settings) -> dg.Definitions:
 
     Errors: SettingsInvalid naming the line of feeds.yaml that is wrong.
     """
-    feeds = load_feeds(settings.feeds_file).values()
-    assets = build_assets(feeds, settings, datetime.now(UTC).date())
-    return dg.Definitions(assets=assets, jobs=build_jobs(assets), executor=dg.in_process_executor)
+    feeds = list(load_feeds(settings.feeds_file).values())
+    today = datetime.now(UTC).date()
+    assets = build_assets(feeds, settings, today)
+    jobs = build_jobs(assets)
+    ingest_jobs = build_ingest_jobs(feeds, settings)
+    return dg.Definitions(
+        assets=assets,
+        asset_checks=build_freshness_checks(feeds, settings),
+        jobs=[*jobs, *ingest_jobs],
+        schedules=build_schedules(feeds, settings, today),
+        sensors=[
+            *build_sensors(feeds, settings, ingest_jobs),
+            *build_roll_ups(feeds, settings, jobs),
+            *build_freshness_sensors(feeds, settings),
+        ],
+        executor=dg.in_process_executor,
+    )
 
 
 @dg.definitions

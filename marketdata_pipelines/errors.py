@@ -63,5 +63,21 @@ class SchemaMismatch(BarsInvalid):
     """Columns or types differ from the declared schema."""
 
 
+class DeliveryError(MarketDataError):
+    """A notice could not be handed over; the message names the channel's host, never its secrets."""
+
+
+class DeliveryFailed(DeliveryError):
+    """The channel did not answer or asked to wait; trying again may help, after `retry_after_seconds` where given."""
+
+    def __init__(self, message: str, *, retry_after_seconds: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class DeliveryRefused(DeliveryError):
+    """The channel answered and refused this notice; mend its settings."""
+
+
 class WorkFailed(MarketDataError):
     """Part of the asked work failed or was blocked; the message names the parts."""

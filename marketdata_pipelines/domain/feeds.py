@@ -8,14 +8,24 @@ import json
 from dataclasses import asdict, dataclass, field
 from datetime import date, time
 from enum import StrEnum
+from functools import lru_cache
+from typing import Any
 
 from marketdata_pipelines.domain.intervals import HOUR_US, Interval, coarser_timeframes
+from marketdata_pipelines.domain.schedules import Schedule
 
 
 class SourceKind(StrEnum):
     FILES = "files"
     SIMULATED = "simulated"
     SAMPLE = "sample"
+    EXCHANGE = "exchange"
+    CCXT = "ccxt"
+    YFINANCE = "yfinance"
+
+
+# Kinds whose source is a vendor that is asked for windows of history (see `sources.pulled`).
+PULLED_KINDS = (SourceKind.EXCHANGE, SourceKind.CCXT, SourceKind.YFINANCE)
 
 
 class DataKind(StrEnum):
@@ -61,6 +71,10 @@ class PartitionBy(StrEnum):
     YEAR = "year"
 
 
+# How a vendor is reached, which says nothing about what it has.
+_NETWORK_KEYS = ("url", "key_env", "calls", "per_seconds", "attempts", "timeout_seconds", "page_rows")
+
+
 @dataclass(frozen=True, slots=True)
 class CalendarSpec:
     """An `exchange_calendars` name, `24/7` or `fx`, with overlays.
@@ -79,6 +93,7 @@ class SourceSpec:
 
     `columns` maps the source's column names (several joined by `+`) to field names.
     `symbol` is one symbol for every row; `symbol_from_name` a regular expression whose group 1 is it.
+    The fields from `url` on are for vendors; `key_env` names the environment variable that holds a secret.
     """
 
     kind: SourceKind
@@ -99,6 +114,15 @@ class SourceSpec:
     seed: int = 0
     symbol_count: int = 0
     faults: tuple[tuple[str, float], ...] = ()
+    url: str | None = None
+    venue: str | None = None
+    key_env: str | None = None
+    calls: int | None = None
+    per_seconds: float | None = None
+    attempts: int | None = None
+    timeout_seconds: float | None = None
+    page_rows: int | None = None
+    options: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +155,7 @@ class Feed:
     start: date | None = None
     description: str = ""
     owners: tuple[str, ...] = ()
+    schedule: Schedule | None = None
 
     @property
     def timeframes(self) -> tuple[str, ...]:
@@ -140,14 +165,17 @@ class Feed:
     @property
     def version(self) -> str:
         """12 hex digits that change when anything changes which decides what the tables hold."""
-        return _digest(_definition(self))
+        return _versions(self)[0]
 
     @property
     def parse_version(self) -> str:
         """12 hex digits that change when the way a source file is read changes."""
-        definition = _definition(self)
-        keys = ("source", "interval", "data", "asset_class", "calendar", "partition", "anchor")
-        return _digest({key: definition[key] for key in keys})
+        return _versions(self)[1]
+
+    @property
+    def is_pulled(self) -> bool:
+        """Whether a vendor is asked for this feed's history."""
+        return self.source.kind in PULLED_KINDS
 
 
 def default_asset_class(calendar: str) -> AssetClass:
@@ -173,11 +201,28 @@ def default_partition(interval: Interval) -> PartitionBy:
     return PartitionBy.MONTH if interval.us >= HOUR_US else PartitionBy.DAY
 
 
-def _definition(feed: Feed) -> dict[str, object]:
+@lru_cache(maxsize=256)
+def _versions(feed: Feed) -> tuple[str, str]:
+    """The versions of a feed: of its definition, and of the part of it that decides how sources are read."""
+    definition = _definition(feed)
+    version = _digest(definition)
+    keys = ("source", "interval", "data", "asset_class", "calendar", "partition", "anchor")
+    if feed.source.kind in PULLED_KINDS:
+        # Which symbols a vendor was asked for is recorded with each pull.
+        definition["source"].pop("symbols")
+    return version, _digest({key: definition[key] for key in keys})
+
+
+def _definition(feed: Feed) -> dict[str, Any]:
     definition = asdict(feed)
-    for key in ("description", "owners", "start"):
+    for key in ("description", "owners", "start", "schedule"):
         definition.pop(key)
-    definition["source"].pop("path")
+    for key in ("path", *_NETWORK_KEYS):
+        definition["source"].pop(key)
+    # Left out while unset, so that feeds without them keep the version they had before there were such fields.
+    for key in ("venue", "options"):
+        if not definition["source"][key]:
+            definition["source"].pop(key)
     return definition
 
 

@@ -1,7 +1,7 @@
 """Partition keys: what one lake file and one Dagster partition cover, and which partitions a change touches.
 
 A key is the ISO date of the period's first day: the session date, a week's Monday, the first of a month or year.
-Nothing of Dagster here (see `orchestration.partitions`).
+Nothing of Dagster here (see `orchestration.assets.partitions`).
 """
 
 from datetime import date, timedelta

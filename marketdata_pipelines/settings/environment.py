@@ -1,9 +1,14 @@
 """MARKETDATA_* variables as one frozen object, read once at the composition roots (CLI, definitions, API)."""
 
+import os
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from marketdata_pipelines.errors import SettingsInvalid
 
 
 class Settings(BaseSettings):
@@ -13,6 +18,23 @@ class Settings(BaseSettings):
 
     home: Path = Path("data")
     log_level: str = "WARNING"
+    # Where people reach Dagster's web page; links in notices begin with it.
+    ui_url: str | None = None
+    # Where Dagster keeps runs and events: postgresql://user:password@host/database; unset: files below the home.
+    dagster_storage: SecretStr | None = None
+    # How many runs Dagster's daemon works on at once.
+    max_runs: int = Field(default=4, ge=1)
+    # Processes that walk partitions in one run; the run's own process records what they did.
+    walkers: int = Field(default_factory=lambda: min(os.cpu_count() or 1, 8), ge=1)
+
+    def __init__(self, **values: Any) -> None:
+        """Errors: SettingsInvalid naming the variable whose value cannot be read."""
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            # Never the value itself: it may be a secret.
+            wrong = [f"MARKETDATA_{str(each['loc'][0]).upper()}: {each['msg']}" for each in error.errors()]
+            raise SettingsInvalid(f"{'; '.join(wrong)}; mend or unset it") from None
 
     @cached_property
     def folder(self) -> Path:
@@ -21,6 +43,14 @@ class Settings(BaseSettings):
     @property
     def feeds_file(self) -> Path:
         return self.folder / "feeds.yaml"
+
+    @property
+    def notifications_file(self) -> Path:
+        return self.folder / "notifications.yaml"
+
+    @property
+    def outbox(self) -> Path:
+        return self.folder / "notifications.sqlite"
 
     @property
     def lake(self) -> Path:

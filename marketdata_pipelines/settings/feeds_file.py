@@ -13,19 +13,17 @@ from marketdata_pipelines.domain.intervals import Interval, parse_interval
 from marketdata_pipelines.domain.sessions import check_calendar
 from marketdata_pipelines.errors import SettingsInvalid
 from marketdata_pipelines.settings.nodes import Node
+from marketdata_pipelines.settings.schedule_keys import read_schedule
+from marketdata_pipelines.settings.source_keys import read_source
 
 _FEED_NAME = re.compile(r"^[a-z][a-z0-9_]{0,63}$")
 _TICK_INTERVALS = ("tick", "ticks", "trade", "trades")
 _FEED_KEYS = (
     "source", "interval", "calendar", "asset_class", "data", "anchor", "partition", "extended_hours", "closing_auction",
     "volume_unit", "multiplier", "allow_nonpositive_prices", "trade_filter", "start", "description", "owners",
-)  # fmt: skip
-_SOURCE_KEYS = (
-    "kind", "path", "format", "timezone", "columns", "label", "header", "delimiter", "decimal", "encoding",
-    "time_format", "sheet", "symbol", "symbol_from_name", "symbols", "seed", "faults",
+    "schedule",
 )  # fmt: skip
 _USUAL_CALENDARS = ("24/7", "fx", "XNYS", "XNAS", "CMES", "XLON", "XETR", "XPAR", "XTKS", "XHKG", "XASX", "XSHG")
-_FORMATS = ("auto", "csv", "tsv", "json", "jsonl", "parquet", "excel")
 _FILTER_KEYS = ("ohlc_exclude_conditions", "volume_exclude_conditions", "exclude_exchanges")
 _T = TypeVar("_T")
 
@@ -64,7 +62,7 @@ def _feed(name: str, node: Node) -> f.Feed:
     if not _FEED_NAME.match(name):
         raise node.fail("is no feed name; use lower-case letters, digits and _ (it becomes a folder)")
     node.check_keys(_FEED_KEYS)
-    source = _source(node.need("source"))
+    source = read_source(node.need("source"))
     calendar = _calendar(node.need("calendar"))
     interval, ticks = _interval(node.need("interval"))
     data = _optional(node, "data", lambda n: n.choice(f.DataKind), f.DataKind.TRADES if ticks else None)
@@ -90,7 +88,10 @@ def _feed(name: str, node: Node) -> f.Feed:
         start=_optional(node, "start", lambda n: n.read(_date), None),
         description=_optional(node, "description", Node.text, ""),
         owners=_optional(node, "owners", Node.texts, ()),
+        schedule=_optional(node, "schedule", lambda n: read_schedule(n, source.kind), None),
     )
+    if feed.is_pulled and data is f.DataKind.TRADES:
+        raise node.need("source").fail(f"of kind {source.kind} has bars, not trades; give an interval such as 1m")
     _check_faults(feed, node.need("source"))
     return feed
 
@@ -105,96 +106,6 @@ def _interval(node: Node) -> tuple[Interval, bool]:
     if node.text() in _TICK_INTERVALS:
         return parse_interval("1s"), True
     return node.read(parse_interval), False
-
-
-def _source(node: Node) -> f.SourceSpec:
-    if isinstance(node.node, yaml.ScalarNode):
-        return f.SourceSpec(kind=f.SourceKind.FILES, path=node.text())
-    node.check_keys(_SOURCE_KEYS)
-    text: Callable[[str], str | None] = lambda key: _optional(node, key, Node.text, None)  # noqa: E731
-    symbols = node.get("symbols")
-    count = symbols is not None and isinstance(symbols.node, yaml.ScalarNode) and symbols.text().isdigit()
-    return f.SourceSpec(
-        kind=node.need("kind").choice(f.SourceKind),
-        path=text("path"),
-        format=_optional(node, "format", _format, None),
-        timezone=_optional(node, "timezone", _zone, None),
-        columns=_optional(node, "columns", _columns, ()),
-        label=_optional(node, "label", lambda n: n.choice(f.Label), f.Label.START),
-        header=_optional(node, "header", Node.flag, None),
-        delimiter=_checked(node, "delimiter"),
-        decimal=_checked(node, "decimal"),
-        encoding=_checked(node, "encoding"),
-        time_format=text("time_format"),
-        sheet=text("sheet"),
-        symbol=text("symbol"),
-        symbol_from_name=_optional(node, "symbol_from_name", _pattern, None),
-        symbols=() if symbols is None or count else symbols.texts(),
-        symbol_count=int(symbols.text()) if symbols is not None and count else 0,
-        seed=_optional(node, "seed", lambda n: n.read(int), 0),
-        faults=_optional(node, "faults", _faults, ()),
-    )
-
-
-def _format(node: Node) -> str | None:
-    text = node.text()
-    if text not in _FORMATS:
-        raise node.fail(f"is {text!r}; allowed: {', '.join(_FORMATS)}")
-    return None if text == "auto" else text
-
-
-def _zone(node: Node) -> str:
-    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
-
-    try:
-        return ZoneInfo(node.text()).key
-    except (ZoneInfoNotFoundError, ValueError) as error:
-        raise node.fail(f"is {node.text()!r}, which is no IANA zone such as America/New_York or UTC") from error
-
-
-def _columns(node: Node) -> tuple[tuple[str, str], ...]:
-    if isinstance(node.node, yaml.SequenceNode):
-        # A plain list names the fields of a file without header, in order; `-` skips a column.
-        items = enumerate(node.list_items(), 1)
-        return tuple((str(position), _field(item)) for position, item in items if item.text() != "-")
-    return tuple((key, _field(value)) for key, value in node.items())
-
-
-def _field(node: Node) -> str:
-    from marketdata_pipelines.sources.files.columns import FIELDS
-
-    text = node.text()
-    if text not in FIELDS:
-        raise node.fail(f"is {text!r}, which is no field; allowed: {', '.join(sorted(FIELDS))}")
-    return text
-
-
-def _checked(node: Node, key: str) -> str | None:
-    """How a file is written, as far as it is pinned, checked by its reader."""
-    found = node.get(key)
-    if found is None:
-        return None
-    from marketdata_pipelines.sources.files import dialect, encoding
-
-    check = {"delimiter": dialect.check_delimiter, "decimal": dialect.check_decimal}.get(
-        key, encoding.canonical_encoding
-    )
-    found.read(check)
-    return found.text()
-
-
-def _pattern(node: Node) -> str:
-    try:
-        groups = re.compile(node.text()).groups
-    except re.error as error:
-        raise node.fail(f"is no regular expression: {error}") from error
-    if groups < 1:
-        raise node.fail("needs a group (…) that is the symbol")
-    return node.text()
-
-
-def _faults(node: Node) -> tuple[tuple[str, float], ...]:
-    return tuple((key, value.read(float)) for key, value in node.items())
 
 
 def _check_faults(feed: f.Feed, source: Node) -> None:
