@@ -44,8 +44,7 @@ def test_what_a_killed_process_reported_as_stored_is_there(bare_home: Path, work
         events = instance.event_log_storage.get_logs_for_run(run_id)
     assert reported[0] == "2024-01-01"
     assert found >= set(reported)
-    # The one in hand may be stored without having been reported.
-    assert len(found) <= len(reported) + 1
+    # How many more are stored says nothing: the process went on until the signal reached it.
     assert len(events) >= 2 * len(reported)
     assert _damage(bare_home) == []
     assert run_processes(bare_home, PARTITIONS, [[run_id, "2030-01-01", "2"]]) == [0]
