@@ -153,7 +153,8 @@ def backfill(site: Served, assets: list[Any], keys: list[str]) -> tuple[float, l
         state = site.ask(_STATUS, id=answer["backfillId"])["partitionBackfillOrError"]
         if state["status"] not in ("REQUESTED", "CANCELING", "FAILING"):
             break
-        time.sleep(0.5)
+        # An answer about thousands of partitions takes the web server a while; a page asks every few seconds.
+        time.sleep(min(0.5 + (time.time() - began) / 60, 5))
     total = time.time() - began
     if state["status"] != "COMPLETED_SUCCESS":
         raise SystemExit(f"the backfill ended as {state['status']}")

@@ -1,7 +1,7 @@
-"""The per-partition states of the views that need no more than a pass over sorted bars.
+"""The per-partition states of the views: a pass or two over sorted bars.
 
-One row a symbol, a symbol and session, or a session and rank, of one base partition. What a state becomes over a
-range of partitions is decided on reading (docs/decisions/0004); hourly volume is a query (see `pipeline.views`).
+One row a symbol, a symbol and session, a session and rank, or a symbol, session and hour, of one base partition.
+What a state becomes over a range of partitions is decided on reading (docs/decisions/0004).
 """
 
 from collections.abc import Sequence
@@ -105,6 +105,42 @@ def top_volume(daily: pa.Table) -> pa.Table:
     return pa.Table.from_arrays([_flat(column) for column in columns.values()], list(columns))
 
 
+def hourly_volume(bars: pa.Table, zone: str) -> pa.Table:
+    """Volume statistics of the bars that open in each hour of the day, `zone`'s, of each session.
+
+    Shape:   BAR_SCHEMA sorted by (symbol, ts); returns rows by symbol, session date and hour. Statistics are of the
+             known volumes; the sum is null where one is unknown, `std_ddof1` (of the sample) where fewer than two are.
+    """
+    codes, day = _codes(bars), int_values(bars["session_date"])
+    hour = int_values(pc.hour(bars["ts"].cast(pa.timestamp("us", tz=zone))))
+    volume = float_values(bars["volume"])
+    known = ~np.isnan(volume)
+    # Unknown volumes sort last within their hour, so each hour begins with its known ones in order of size.
+    order = np.lexsort((volume, hour, day, codes))
+    codes, day, hour, volume = codes[order], day[order], hour[order], volume[order]
+    first, last = _runs_of(codes, day, hour)
+    size = last - first + 1
+    count = _over(np.add, known[order].astype(np.int64), first)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        total = _over(np.add, np.nan_to_num(volume), first)
+        mean = total / count
+        squares = _over(np.add, np.nan_to_num((volume - np.repeat(mean, size)) ** 2), first)
+        deviation = np.where(count > 1, np.sqrt(squares / (count - 1)), np.nan)
+    low, high = (volume[first + np.maximum(middle, 0)] for middle in ((count - 1) // 2, count // 2))
+    columns = {
+        "symbol": _names(bars.take(pa.array(order[first]))),
+        "session_date": pa.array(day[first].astype(np.int32)).view(pa.date32()),
+        "hour": pa.array(hour[first]),
+        "bars": pa.array(size),
+        "sum": nullable(np.where(count == size, total, np.nan)),
+        "mean": nullable(mean),
+        "median": nullable(np.where(count > 0, low + (high - low) / 2, np.nan)),
+        "max": nullable(volume[first + np.maximum(count - 1, 0)]),
+        "std_ddof1": nullable(deviation),
+    }
+    return pa.Table.from_arrays([_flat(column) for column in columns.values()], list(columns))
+
+
 def _codes(table: pa.Table) -> NDArray[np.int32]:
     return symbol_codes(table["symbol"])[0]
 
@@ -115,6 +151,14 @@ def _runs(values: NDArray[np.int32] | NDArray[np.int64]) -> tuple[NDArray[np.int
         return np.zeros(0, np.int64), np.zeros(0, np.int64)
     ends = np.flatnonzero(values[1:] != values[:-1])
     return np.append(0, ends + 1), np.append(ends, len(values) - 1)
+
+
+def _runs_of(*keys: NDArray[np.int32] | NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """First and last position of each run of rows that are equal in every key."""
+    changed = np.zeros(max(len(keys[0]) - 1, 0), bool)
+    for values in keys:
+        changed |= values[1:] != values[:-1]
+    return _runs(np.append(np.zeros(min(len(keys[0]), 1), np.int64), np.cumsum(changed)))
 
 
 def _over(combine: np.ufunc, values: np.ndarray, first: NDArray[np.int64]) -> np.ndarray:

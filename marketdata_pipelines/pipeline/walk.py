@@ -28,7 +28,7 @@ from marketdata_pipelines.pipeline.neighbours import SharedBuckets
 from marketdata_pipelines.pipeline.outcome import PartitionOutcome
 from marketdata_pipelines.pipeline.validate import LoadedPart, Validated, validate_parts
 from marketdata_pipelines.pipeline.versions import Versions
-from marketdata_pipelines.pipeline.views import ViewBuilder
+from marketdata_pipelines.pipeline.views import build_views
 from marketdata_pipelines.quality.checks import Suite, ValidatedBatch, check_raw, check_rejected, default_suites
 from marketdata_pipelines.quality.outcome import Facts
 from marketdata_pipelines.stores.lake.catalog import StandingPart
@@ -108,8 +108,7 @@ class PartitionWalker:
         self._raw = t.raw_asset(feed)
         self._coarse = CoarseBars(lake, feed)
         self._calendar = feed_calendar(feed)
-        zone = "UTC" if self._calendar.zone == "UTC" else open_calendar(feed.calendar).zone
-        self._views = ViewBuilder(zone)
+        self._zone = "UTC" if self._calendar.zone == "UTC" else open_calendar(feed.calendar).zone
         self._versions = Versions(feed)
         self._buckets = SharedBuckets(feed, self._coarse, self._versions)
 
@@ -269,7 +268,7 @@ class PartitionWalker:
                 gathered.add(t.INTRADAY_BARS, made.intraday, inputs, volume=volume, bars=regular.num_rows)
         self._derive_buckets(gathered, base, daily, wanted, inputs)
         views = [view for view in t.VIEWS if view in wanted and view in self._sets]
-        for view, table in self._views.build(views, base.bars, daily, base.sessions).items():
+        for view, table in build_views(views, base.bars, daily, base.sessions, self._zone).items():
             gathered.add(view, {view: table}, inputs)
 
     def _derive_buckets(

@@ -47,6 +47,8 @@ from marketdata_pipelines.orchestration.services.retries import SureRetryDaemon
 _SECONDS_BETWEEN_LOOKS = 0.5
 # While its runs work, a backfill's page is brought up to date this often.
 _SECONDS_BETWEEN_UPDATES = 5.0
+# Looking and bringing up to date take at most one part in so many of a processor.
+_REST = 30
 # One that was killed lets go at once; one that is ending takes a moment.
 _SECONDS_FOR_THE_OTHER = 30
 _SECONDS_FOR_THE_CODE = 120.0
@@ -76,6 +78,7 @@ class PromptBackfillDaemon(BackfillDaemon):
         due_at: dict[str, float] = {}
         seen: dict[str, Hashable] = {}
         while not shutdown_event.is_set():
+            looked = time.monotonic()
             for backfill, unfinished in open_with_runs(workspace_process_context.instance):
                 name, state = backfill.backfill_id, (backfill.status, unfinished)
                 busy = name in futures and not futures[name].done()
@@ -85,8 +88,10 @@ class PromptBackfillDaemon(BackfillDaemon):
                 yield SpanMarker.START_SPAN
                 yield from self._go_on(workspace_process_context, backfill, unfinished, futures)
                 yield SpanMarker.END_SPAN
-                due_at[name] = time.monotonic() + max(_SECONDS_BETWEEN_UPDATES, 10 * (time.monotonic() - began))
-            shutdown_event.wait(_SECONDS_BETWEEN_LOOKS)
+                due_at[name] = time.monotonic() + max(_SECONDS_BETWEEN_UPDATES, _REST * (time.monotonic() - began))
+                looked += time.monotonic() - began
+            # A backfill of thousands of partitions takes a while to be read; the runs need the processor more.
+            shutdown_event.wait(max(_SECONDS_BETWEEN_LOOKS, _REST * (time.monotonic() - looked)))
             yield None
 
     def _go_on(

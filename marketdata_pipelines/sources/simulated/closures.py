@@ -2,6 +2,8 @@
 
 from datetime import date, timedelta
 
+import numpy as np
+
 from marketdata_pipelines.domain.feeds import Feed
 from marketdata_pipelines.domain.intervals import DAY_US, MINUTE_US
 from marketdata_pipelines.domain.session_grid import feed_calendar
@@ -30,9 +32,12 @@ def closed_instants(feed: Feed, session: Session) -> tuple[int, ...]:
         # A bar that begins at the close may be the closing auction's.
         taken = [(begins, ends + width) for begins, ends in (_hours(feed, one) for one in sessions)]
     reach = _REACH_DAYS * DAY_US // step
-    offsets = sorted(range(-reach + 1, reach), key=abs)
-    free = [home + offset * step for offset in offsets if _is_free(home + offset * step, feed.interval.us, taken)]
-    return tuple(free[:_WANTED])
+    offsets = np.arange(-reach + 1, reach)
+    opens = home + offsets[np.argsort(np.abs(offsets), kind="stable")] * step
+    free = np.ones(len(opens), bool)
+    for begins, ends in taken:
+        free &= (opens + feed.interval.us <= begins) | (opens >= ends)
+    return tuple(opens[free][:_WANTED].tolist())
 
 
 def _hours(feed: Feed, session: Session) -> tuple[int, int]:
@@ -43,6 +48,3 @@ def _hours(feed: Feed, session: Session) -> tuple[int, int]:
     day: date = session.date
     return min(session.open, local_us(day, first, zone)), max(session.close, local_us(day, last, zone))
 
-
-def _is_free(ts: int, width: int, taken: list[tuple[int, int]]) -> bool:
-    return all(ts + width <= begins or ts >= ends for begins, ends in taken)

@@ -20,7 +20,7 @@ from marketdata_pipelines.sources.simulated.traits import ONE, Traits, traits_of
 
 # Octave k is noise with one value every 2**k days; growing with 2**(k/2) they add up to a random walk.
 _OCTAVES = 12
-_AMPLITUDES = tuple(math.isqrt(1 << (octave + 20)) for octave in range(_OCTAVES))
+_AMPLITUDES = np.array([[math.isqrt(1 << (octave + 20))] for octave in range(_OCTAVES)], np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,14 +106,20 @@ def _log_uniform(noise: U64, start: int, lowest: int, octaves: int) -> Ints:
 
 
 def _octave_noise(keys: U64, ordinal: int) -> Ints:
-    total = np.zeros(len(keys), np.int64)
-    for octave, amplitude in enumerate(_AMPLITUDES):
-        span = 1 << octave
-        lattice = derive(keys, Stream.LEVEL, octave)
-        # Each symbol's lattice starts elsewhere, else all would turn on the same days.
-        at = ordinal + bits(lattice, 0, 12) % span
-        index, fraction = at >> octave, at & (span - 1)
-        left = bits(draw(lattice, index), 48, 16) - 32_768
-        right = bits(draw(lattice, index + 1), 48, 16) - 32_768
-        total += ((left * (span - fraction) + right * fraction) >> octave) * amplitude
+    lattice = _lattice(keys.tobytes())
+    octave = np.arange(_OCTAVES)[:, None]
+    span = 1 << octave
+    # Each symbol's lattice starts elsewhere, else all would turn on the same days.
+    at = ordinal + bits(lattice, 0, 12) % span
+    index, fraction = at >> octave, at & (span - 1)
+    left = bits(draw(lattice, index), 48, 16) - 32_768
+    right = bits(draw(lattice, index + 1), 48, 16) - 32_768
+    total: Ints = (((left * (span - fraction) + right * fraction) >> octave) * _AMPLITUDES).sum(axis=0)
     return total
+
+
+@lru_cache(maxsize=64)
+def _lattice(keys: bytes) -> U64:
+    """Each key's own keys for the octaves, shape (octaves, keys)."""
+    plain = np.frombuffer(keys, np.uint64)
+    return np.stack([derive(plain, Stream.LEVEL, octave) for octave in range(_OCTAVES)])

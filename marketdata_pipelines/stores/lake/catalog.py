@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, fields
 from importlib.resources import files
 from pathlib import Path
 
-_BUSY_SECONDS = 60.0
+from marketdata_pipelines.stores.lake.connections import Connections
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,10 +110,11 @@ class Stored:
 
 
 class Catalog:
-    """Opens a connection per call: safe across threads, forks and processes."""
+    """Safe across threads, forks and processes: each thread has a connection of its own."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._connections = Connections(path)
 
     def record_ingest(self, ingest: Ingest, parts: Iterable[RawPart]) -> int:
         """Append an ingest and its raw parts in one transaction; returns its sequence number."""
@@ -236,34 +237,29 @@ class Catalog:
     def _read(self, query: str, parameters: tuple[object, ...]) -> list[sqlite3.Row]:
         if not self._path.exists():
             return []
-        with self._connect() as connection:
-            return connection.execute(query, parameters).fetchall() if _is_made(connection) else []
+        connection = self._connections.get()
+        try:
+            return connection.execute(query, parameters).fetchall()
+        except sqlite3.OperationalError:
+            if _is_made(connection):
+                raise
+            return []
 
     @contextmanager
     def _write(self) -> Iterator[sqlite3.Connection]:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        with self._connect() as connection:
-            if not _is_made(connection):
-                connection.executescript(f"begin immediate; {_schema('create_catalog')} commit;")
-            connection.execute("begin immediate")
-            try:
-                if not _has_pulled(connection):
-                    connection.execute(_schema("0002_add_pulled"))
-                yield connection
-            except BaseException:
-                connection.execute("rollback")
-                raise
-            connection.execute("commit")
-
-    @contextmanager
-    def _connect(self) -> Iterator[sqlite3.Connection]:
-        connection = sqlite3.connect(self._path, timeout=_BUSY_SECONDS, isolation_level=None)
+        connection = self._connections.get()
+        if not _is_made(connection):
+            connection.executescript(f"begin immediate; {_schema('create_catalog')} commit;")
+        connection.execute("begin immediate")
         try:
-            connection.row_factory = sqlite3.Row
-            connection.execute("pragma synchronous = full")
+            if not _has_pulled(connection):
+                connection.execute(_schema("0002_add_pulled"))
             yield connection
-        finally:
-            connection.close()
+        except BaseException:
+            connection.execute("rollback")
+            raise
+        connection.execute("commit")
 
 
 def _is_made(connection: sqlite3.Connection) -> bool:

@@ -13,7 +13,8 @@ MAX_SCALE = 9
 _PRECISION = 18
 _EXACT = float(2**53)
 _SAMPLE = 512
-_POWERS = 10.0 ** np.arange(MAX_SCALE + 1).reshape(-1, 1)
+# Shape (scales, 1, 1): against columns of values.
+_POWERS = 10.0 ** np.arange(MAX_SCALE + 1).reshape(-1, 1, 1)
 
 
 def encode_table(table: pa.Table) -> pa.Table:
@@ -21,10 +22,17 @@ def encode_table(table: pa.Table) -> pa.Table:
 
     NaN and infinities (raw rows hold what the source said) keep their column double.
     """
-    for position, field in enumerate(table.schema):
-        if pa.types.is_float64(field.type):
-            encoded = encode_floats(table.column(position))
-            table = table.set_column(position, pa.field(field.name, encoded.type), encoded)
+    positions = [at for at, field in enumerate(table.schema) if pa.types.is_float64(field.type)]
+    arrays = [_whole(table.column(at)) for at in positions]
+    values = [_known(array) for array in arrays]
+    if 0 < table.num_rows <= _SAMPLE and positions:
+        scales = _first_scales(np.stack(values))
+    else:
+        scales = [_lossless_scale(column) for column in values]
+    for at, array, column, scale in zip(positions, arrays, values, scales, strict=True):
+        if scale is not None:
+            encoded = _encoded(array, column, scale)
+            table = table.set_column(at, pa.field(table.schema.field(at).name, encoded.type), encoded)
     return table
 
 
@@ -39,13 +47,23 @@ def decode_table(table: pa.Table) -> pa.Table:
 
 def encode_floats(column: pa.ChunkedArray) -> pa.Array:
     """Encode one float64 column; nulls stay null."""
-    array = column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
-    values = array.fill_null(0.0).to_numpy(zero_copy_only=False) if array.null_count else array.to_numpy()
+    array = _whole(column)
+    values = _known(array)
     scale = _lossless_scale(values)
-    if scale is None:
-        return array
-    scaled = _scaled(values, scale)
-    data = pa.py_buffer(np.ascontiguousarray(scaled))
+    return array if scale is None else _encoded(array, values, scale)
+
+
+def _whole(column: pa.ChunkedArray) -> pa.Array:
+    return column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
+
+
+def _known(array: pa.Array) -> NDArray[np.float64]:
+    """The values, null as 0."""
+    return array.fill_null(0.0).to_numpy(zero_copy_only=False) if array.null_count else array.to_numpy()
+
+
+def _encoded(array: pa.Array, values: NDArray[np.float64], scale: int) -> pa.Array:
+    data = pa.py_buffer(np.ascontiguousarray(_scaled(values, scale)))
     validity = pa.array(array.is_valid().to_numpy(zero_copy_only=False)).buffers()[1] if array.null_count else None
     return pa.Array.from_buffers(pa.decimal64(_PRECISION, scale), len(array), [validity, data])
 
@@ -75,20 +93,21 @@ def _lossless_scale(values: NDArray[np.float64]) -> int | None:
 
 def _first_scale(values: NDArray[np.float64], start: int) -> int | None:
     if start == 0 and len(values) <= _SAMPLE:
-        return _first_scale_of_few(values)
+        return _first_scales(values[None, :])[0]
     for scale in range(start, MAX_SCALE + 1):
         if _is_lossless(values, scale):
             return scale
     return None
 
 
-def _first_scale_of_few(values: NDArray[np.float64]) -> int | None:
-    """All scales at once: for few values the calls cost more than the sums."""
-    with np.errstate(over="ignore"):
-        scaled = np.rint(values * _POWERS)
-    lossless = ((np.abs(scaled) < _EXACT) & (scaled / _POWERS == values)).all(axis=1)
-    scale = int(lossless.argmax())
-    return scale if lossless[scale] else None
+def _first_scales(columns: NDArray[np.float64]) -> list[int | None]:
+    """The smallest lossless scale of each row of an array; all at once, for a call costs more than few values."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        scaled = np.rint(columns * _POWERS)
+        lossless = ((np.abs(scaled) < _EXACT) & (scaled / _POWERS == columns)).all(axis=2)
+    lossless &= ~((columns == 0) & np.signbit(columns)).any(axis=1)
+    first = lossless.argmax(axis=0)
+    return [int(scale) if lossless[scale, at] else None for at, scale in enumerate(first)]
 
 
 def _is_lossless(values: NDArray[np.float64], scale: int) -> bool:

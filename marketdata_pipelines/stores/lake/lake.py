@@ -6,7 +6,6 @@ Who writes what lives in `pipeline`; how questions are answered in `serving`.
 import hashlib
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,16 +18,16 @@ from marketdata_pipelines.errors import PartitionConflict, PartitionMissing, Sto
 from marketdata_pipelines.stores.lake.catalog import Catalog, Stored
 from marketdata_pipelines.stores.lake.layout import LakeLayout
 from marketdata_pipelines.stores.lake.parquet import (
+    FileWrite,
     Prepared,
     discard_files,
-    prepare_file,
+    prepare_files,
     publish_files,
     read_file,
     remove_leftovers,
     write_file,
 )
 
-_WRITERS = 4
 _PUBLISH_SECONDS = 120
 
 
@@ -67,7 +66,7 @@ class Lake:
         """
         kept = [write for write in writes if write.table is not None]
         removed = [(write.name, feed, write.partition) for write in writes if write.table is None]
-        prepared = self._prepare_all(feed, kept, manifest)
+        prepared = prepare_files([self._file(feed, write, manifest) for write in kept], self.layout.temporary)
         try:
             stored = [self._stored(feed, write, file) for write, file in zip(kept, prepared, strict=True)]
             with self._publishing(feed):
@@ -143,21 +142,11 @@ class Lake:
                 "end the process that holds it"
             ) from error
 
-    def _prepare_all(self, feed: str, writes: Sequence[TableWrite], manifest: dict[str, object]) -> list[Prepared]:
-        """Every table's file, or none where one cannot be written."""
-        # Encoding and syncing release the interpreter lock; the files of one partition go side by side.
-        with ThreadPoolExecutor(_WRITERS) as pool:
-            files = [pool.submit(self._prepare, feed, write, manifest) for write in writes]
-        if any(file.exception() for file in files):
-            discard_files([file.result() for file in files if file.exception() is None])
-        return [file.result() for file in files]
-
-    def _prepare(self, feed: str, write: TableWrite, manifest: dict[str, object]) -> Prepared:
+    def _file(self, feed: str, write: TableWrite, manifest: dict[str, object]) -> FileWrite:
         assert write.table is not None
         path = self.layout.table_file(write.name, feed, write.partition)
         whole = {**manifest, "table": write.name, "partition": write.partition, "inputs": write.inputs}
-        whole["rows"] = write.table.num_rows
-        return prepare_file(path, write.table, whole, self.layout.temporary)
+        return FileWrite(path, write.table, {**whole, "rows": write.table.num_rows})
 
     def _stored(self, feed: str, write: TableWrite, file: Prepared) -> Stored:
         # Readers of the lake need no kernels, whose compiler takes a while to load.

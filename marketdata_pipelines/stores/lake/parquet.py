@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import pyarrow as pa
@@ -20,8 +21,20 @@ from marketdata_pipelines.stores.lake.encoding import decode_table, encode_table
 
 MANIFEST_KEY = b"marketdata.manifest"
 ROW_GROUP_ROWS = 1 << 18
-_SYNCS = 8
+_WRITERS = 4
+_LARGE_ROWS = 50_000
+# Below this zstd takes as long to begin as the rest of the file, and saves nothing.
+_FEW_ROWS = 2_000
 _TEMPORARY = ".tmp"
+
+
+@dataclass(frozen=True, slots=True)
+class FileWrite:
+    """A table to be written to `path` with its manifest."""
+
+    path: Path
+    table: pa.Table
+    manifest: dict[str, object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,26 +49,46 @@ class Prepared:
 
 def write_file(path: Path, table: pa.Table, manifest: dict[str, object], temporary_folder: Path) -> int:
     """Write a table with its manifest to `path`, replacing what was there; returns the bytes written."""
-    prepared = prepare_file(path, table, manifest, temporary_folder)
-    publish_files([prepared])
-    return prepared.bytes
+    prepared = prepare_files([FileWrite(path, table, manifest)], temporary_folder)
+    publish_files(prepared)
+    return prepared[0].bytes
 
 
-def prepare_file(path: Path, table: pa.Table, manifest: dict[str, object], temporary_folder: Path) -> Prepared:
-    """Write a table with its manifest beside its place; `publish_files` or `discard_files` must follow."""
+def prepare_files(writes: Sequence[FileWrite], temporary_folder: Path) -> list[Prepared]:
+    """Write tables beside their places, all or none; `publish_files` or `discard_files` must follow."""
     temporary_folder.mkdir(parents=True, exist_ok=True)
-    temporary = temporary_folder / f"{os.getpid()}-{secrets.token_hex(6)}{_TEMPORARY}"
-    encoded = encode_table(table)
+    prepared: list[Prepared] = []
     try:
-        content = _parquet_bytes(encoded, manifest)
+        # Encoding lets other threads go on, which pays for large tables only: small ones pass the lock to and fro.
+        if len(writes) > 1 and sum(write.table.num_rows for write in writes) > _LARGE_ROWS:
+            with ThreadPoolExecutor(_WRITERS) as pool:
+                files = [pool.submit(_write, write, temporary_folder) for write in writes]
+            prepared += [file.result() for file in files if file.exception() is None]
+            for file in files:
+                file.result()
+        else:
+            for write in writes:
+                prepared.append(_write(write, temporary_folder))
+        # Once all are written: the first sync then waits for most of what the others would wait for.
+        for item in prepared:
+            _sync(item.temporary)
+    except BaseException:
+        discard_files(prepared)
+        raise
+    return prepared
+
+
+def _write(write: FileWrite, temporary_folder: Path) -> Prepared:
+    temporary = temporary_folder / f"{os.getpid()}-{secrets.token_hex(6)}{_TEMPORARY}"
+    encoded = encode_table(write.table)
+    content = _parquet_bytes(encoded, write.manifest)
+    try:
         with temporary.open("wb") as handle:
             handle.write(content)
-            handle.flush()
-            os.fsync(handle.fileno())
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    return Prepared(temporary, path, len(content), _signature(encoded.schema))
+    return Prepared(temporary, write.path, len(content), _signature(encoded.schema))
 
 
 def publish_files(prepared: Sequence[Prepared]) -> None:
@@ -66,10 +99,8 @@ def publish_files(prepared: Sequence[Prepared]) -> None:
         except FileNotFoundError:
             item.path.parent.mkdir(parents=True, exist_ok=True)
             os.replace(item.temporary, item.path)
-    folders = list(dict.fromkeys(item.path.parent for item in prepared))
-    # The file system writes what waits together at once.
-    with ThreadPoolExecutor(max(min(len(folders), _SYNCS), 1)) as pool:
-        list(pool.map(_sync_folder, folders))
+    for folder in dict.fromkeys(item.path.parent for item in prepared):
+        _sync(folder)
 
 
 def discard_files(prepared: Sequence[Prepared]) -> None:
@@ -107,6 +138,7 @@ def read_manifest(path: Path) -> dict[str, object]:
     return dict(manifest)
 
 
+@lru_cache(maxsize=4096)
 def _signature(schema: pa.Schema) -> str:
     """How the float columns of a file are encoded: `open:2,close:double`."""
     parts = []
@@ -118,18 +150,26 @@ def _signature(schema: pa.Schema) -> str:
     return ",".join(parts)
 
 
+@lru_cache(maxsize=4096)
+def _encodings(schema: pa.Schema) -> tuple[list[str], dict[str, str]]:
+    """The columns written with a dictionary, and the encoding of others."""
+    dictionary = [field.name for field in schema if _is_text(field.type)]
+    found = {field.name: _encoding(field.type) for field in schema}
+    return dictionary, {name: encoding for name, encoding in found.items() if encoding is not None}
+
+
 def _parquet_bytes(encoded: pa.Table, manifest: dict[str, object]) -> pa.Buffer:
     text = json.dumps(manifest, sort_keys=True, separators=(",", ":"))
+    dictionary, packed = _encodings(encoded.schema)
     encoded = encoded.replace_schema_metadata({MANIFEST_KEY: text.encode()})
-    dictionary = [field.name for field in encoded.schema if _is_text(field.type)]
-    packed = {field.name: _encoding(field.type) for field in encoded.schema if _encoding(field.type)}
+    few = encoded.num_rows < _FEW_ROWS
     sink = pa.BufferOutputStream()
     pq.write_table(
         encoded,
         sink,
         row_group_size=ROW_GROUP_ROWS,
-        compression="zstd",
-        compression_level=1,
+        compression="snappy" if few else "zstd",
+        compression_level=None if few else 1,
         use_dictionary=dictionary,
         column_encoding=packed,
         store_decimal_as_integer=True,
@@ -149,8 +189,9 @@ def _encoding(kind: pa.DataType) -> str | None:
     return "BYTE_STREAM_SPLIT" if pa.types.is_float64(kind) else None
 
 
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
+def _sync(path: Path) -> None:
+    """Make a file's bytes, or a folder's names, last."""
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:

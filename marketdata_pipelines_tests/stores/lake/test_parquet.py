@@ -13,7 +13,8 @@ import pytest
 from marketdata_pipelines.domain.bars import AGGREGATE_SCHEMA, BAR_SCHEMA, RAW_BAR_SCHEMA
 from marketdata_pipelines.errors import PartitionMissing, StoreError
 from marketdata_pipelines.stores.lake.parquet import (
-    prepare_file,
+    FileWrite,
+    prepare_files,
     read_file,
     read_manifest,
     remove_leftovers,
@@ -83,7 +84,7 @@ def test_chosen_columns_only_are_read(tmp_path: Path) -> None:
 def test_the_signature_tells_how_floats_are_stored(tmp_path: Path) -> None:
     table = pa.table({"symbol": ["A"], "open": [1.25], "close": [0.1 + 0.2], "n": [1]})
 
-    prepared = prepare_file(tmp_path / "a.parquet", table, {}, tmp_path)
+    prepared = prepare_files([FileWrite(tmp_path / "a.parquet", table, {})], tmp_path)[0]
 
     assert prepared.signature == "open:2,close:double"
 
