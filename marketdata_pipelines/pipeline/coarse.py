@@ -46,7 +46,7 @@ class CoarseBars:
         for name in names:
             timeframe = _TIMEFRAMES[name]
             # Days before `start` are in buckets labelled before it.
-            daily, horizon_us = self._daily_between(start, self._reach(end, timeframe), fresh or {})
+            daily, horizon_us = self._daily_between(start, self.reach(end, timeframe), fresh or {})
             made[name] = labelled_between(aggregate_days(self._feed, daily, timeframe, horizon_us), start, end)
         return made
 
@@ -63,7 +63,7 @@ class CoarseBars:
 
     def source_keys(self, start: date, end: date, name: str) -> tuple[str, str]:
         """The first and last base partition whose 1d bars the buckets labelled in start..end are made of."""
-        last = self._reach(end, _TIMEFRAMES[name])
+        last = self.reach(end, _TIMEFRAMES[name])
         return partition_key(start, self._period), partition_key(last, self._period)
 
     def source_inputs(self, first: str = "", last: str = "9999-99-99") -> dict[str, str]:
@@ -71,7 +71,7 @@ class CoarseBars:
         stored = self._lake.catalog.stored(self.source_table, self._feed.name, first, last)
         return {item.partition: item.inputs for item in stored}
 
-    def _reach(self, end: date, timeframe: str) -> date:
+    def reach(self, end: date, timeframe: str) -> date:
         """The last day that can have bars of the buckets labelled until `end`."""
         if self._feed.anchor is Anchor.UTC:
             return max(end, bucket_days(self._feed, end, timeframe)[1])

@@ -47,4 +47,3 @@ def _hours(feed: Feed, session: Session) -> tuple[int, int]:
     zone, (first, last) = feed_calendar(feed).zone, feed.extended_hours
     day: date = session.date
     return min(session.open, local_us(day, first, zone)), max(session.close, local_us(day, last, zone))
-

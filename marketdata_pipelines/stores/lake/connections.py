@@ -39,7 +39,8 @@ class _Held:
         # A thread's connection may be closed by another one, once the thread is gone.
         self.connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
         self.connection.row_factory = sqlite3.Row
-        self.connection.execute("pragma synchronous = full"); self.connection.execute("pragma journal_mode = wal")
+        self.connection.execute("pragma synchronous = full")
+        self.connection.execute("pragma journal_mode = wal")
         self._file = _identity(path)
 
     def is_current(self, path: Path) -> bool:
