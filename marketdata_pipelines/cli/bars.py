@@ -8,6 +8,7 @@ import typer
 from marketdata_pipelines.cli.options import (
     AnswerFormat,
     AsJson,
+    AsOf,
     End,
     FeedName,
     Out,
@@ -40,6 +41,7 @@ def bars(
     fill: Annotated[
         FillChoice, typer.Option(help="`forward` fills empty buckets with the last close and says so.")
     ] = FillChoice.NONE,
+    as_of: AsOf = None,
     form: AnswerFormat = None,
     out: Out = None,
     as_json: AsJson = False,
@@ -52,6 +54,8 @@ def bars(
 
     marketdata bars demo_nyse_1m --timeframe 5m --start 2024-07-02 --format csv
 
+    marketdata bars us_stocks_1d --timeframe 1M --as-of 2026-01-31
+
     marketdata bars demo_crypto_1m --timeframe 1h --fill forward --out btc.parquet
     """
     wanted = answer_format(form, out, as_json=as_json)
@@ -59,5 +63,5 @@ def bars(
     from marketdata_pipelines.serving.answers import LakeReader
 
     reader = LakeReader()
-    found = reader.bars(feed, split_symbols(symbols), timeframe, start, end, session=session, fill=fill)
+    found = reader.bars(feed, split_symbols(symbols), timeframe, start, end, session=session, fill=fill, as_of=as_of)
     write_answer(found, wanted, out, title=f"{feed} {timeframe or reader.feed(feed).interval}")

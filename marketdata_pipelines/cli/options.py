@@ -25,6 +25,12 @@ Start = Annotated[
     typer.Option(metavar="D|T", help="First session date (2024-03-08), or first open (2024-03-08T14:30:00Z)."),
 ]
 End = Annotated[str | None, typer.Option(metavar="D|T", help="Last session date, included; or an instant, excluded.")]
+AsOf = Annotated[
+    str | None,
+    typer.Option(
+        "--as-of", metavar="T", help="As was known then: 2024-03-08T14:30:00Z, or a date for the end of that UTC day."
+    ),
+]
 AnswerFormat = Annotated[
     Format | None, typer.Option("--format", help="How to write it; default: by the ending of --out, else a table.")
 ]

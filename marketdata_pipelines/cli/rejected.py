@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from marketdata_pipelines.cli.options import AnswerFormat, AsJson, End, FeedName, Out, Start, answer_format
+from marketdata_pipelines.cli.options import AnswerFormat, AsJson, AsOf, End, FeedName, Out, Start, answer_format
 
 
 def rejected(
@@ -14,6 +14,7 @@ def rejected(
     superseded: Annotated[
         bool, typer.Option("--superseded", help="Also rows that a later ingest replaced or deleted.")
     ] = False,
+    as_of: AsOf = None,
     form: AnswerFormat = None,
     out: Out = None,
     as_json: AsJson = False,
@@ -33,5 +34,5 @@ def rejected(
     from marketdata_pipelines.cli.answers import write_answer
     from marketdata_pipelines.serving.answers import LakeReader
 
-    found = LakeReader().rejected(feed, start, end, superseded=superseded)
+    found = LakeReader().rejected(feed, start, end, superseded=superseded, as_of=as_of)
     write_answer(found, wanted, out, title=f"{feed} rejected")

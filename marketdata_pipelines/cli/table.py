@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from marketdata_pipelines.cli.options import AnswerFormat, AsJson, End, FeedName, Out, Start, answer_format
+from marketdata_pipelines.cli.options import AnswerFormat, AsJson, AsOf, End, FeedName, Out, Start, answer_format
 
 
 def table(
@@ -17,6 +17,7 @@ def table(
     ],
     start: Start = None,
     end: End = None,
+    as_of: AsOf = None,
     form: AnswerFormat = None,
     out: Out = None,
     as_json: AsJson = False,
@@ -33,4 +34,4 @@ def table(
     from marketdata_pipelines.cli.answers import write_answer
     from marketdata_pipelines.serving.answers import LakeReader
 
-    write_answer(LakeReader().table(feed, view, start, end), wanted, out, title=f"{feed} {view}")
+    write_answer(LakeReader().table(feed, view, start, end, as_of=as_of), wanted, out, title=f"{feed} {view}")

@@ -23,6 +23,7 @@ from marketdata_pipelines.domain.partitions import is_partition_key, partition_k
 from marketdata_pipelines.domain.session_grid import feed_calendar
 from marketdata_pipelines.domain.sessions import date_of_us
 from marketdata_pipelines.domain.tables import RAW_BARS, RAW_TRADES
+from marketdata_pipelines.pipeline.definitions import note_definition
 from marketdata_pipelines.pipeline.parsing import ReadFile, StagedFile, stage_file
 from marketdata_pipelines.pipeline.staging import PartitionStaging
 from marketdata_pipelines.pipeline.versions import code_version
@@ -93,6 +94,7 @@ def ingest_files(
     workers files are parsed at once in processes of their own and committed in the order they were given.
     """
     with lake.writing(feed.name):
+        note_definition(lake, feed, run.clock())
         stager = _Stager(lake, feed, run, workers)
         with stager:
             for source, known, staged in stager.stage_all(sources):

@@ -5,7 +5,6 @@ stored is read but raw parts. What is answered from these tables is the affair o
 """
 
 from collections.abc import Callable, Sequence
-from datetime import date
 from functools import lru_cache
 
 import pyarrow as pa
@@ -54,7 +53,6 @@ class PastTables:
         self._coarse = CoarseBars(lake, feed)
         self._calendar = feed_calendar(feed)
         self._periods = {name: each.period for each in t.feed_tables(feed) for name in each.tables}
-        self._sets = {name: each.name for each in t.feed_tables(feed) for name in each.tables}
         self._parts: dict[str, list[StandingPart]] | None = None
         self.validated: Callable[[str], Validated] = lru_cache(maxsize=_KEPT)(self._validate)
         self._aggregates: Callable[[str], PartitionAggregates] = lru_cache(maxsize=_KEPT)(self._aggregate)
@@ -80,7 +78,7 @@ class PastTables:
         Errors: PartitionMissing for a table the feed does not have.
         """
         if self._period(table) is not self._base or table in SEVERAL_DAYS:
-            return self._several_days(table, *partition_span(key, self._period(table)))
+            return self._several_days(table, key)
         if table == t.VALIDATED_BARS:
             return self.validated(key).bars
         if table == t.REJECTED_BARS:
@@ -92,6 +90,13 @@ class PastTables:
             return made.intraday[table]
         sessions = self._calendar.sessions(*partition_span(key, self._base))
         return build_views([table], self.validated(key).bars, made.daily, sessions, self._zone())[table]
+
+    def sources(self, table: str, key: str) -> list[str]:
+        """The base partitions a partition of a table is made of, as far as something of them was known."""
+        if self._period(table) is self._base and table not in SEVERAL_DAYS:
+            return [key]
+        first, last = self._coarse.source_keys(*partition_span(key, self._period(table)), table)
+        return [found for found in self._known() if first <= found <= last and is_partition_key(found, self._base)]
 
     def horizon_us(self, key: str) -> int:
         """When the newest raw part of a base partition became known; 0 where there is none."""
@@ -123,15 +128,15 @@ class PastTables:
         grid: SessionGrid = self._coarse.grid(key)
         return aggregate_partition(self._feed, grid, self.validated(key).bars, self.horizon_us(key))
 
-    def _several_days(self, table: str, start: date, end: date) -> pa.Table:
-        first, last = self._coarse.source_keys(start, end, table)
-        keys = [key for key in self._known() if first <= key <= last and is_partition_key(key, self._base)]
+    def _several_days(self, table: str, key: str) -> pa.Table:
+        start, end = partition_span(key, self._period(table))
+        keys = self.sources(table, key)
         if not keys:
             return AGGREGATE_SCHEMA.empty_table()
-        daily = _joined([self._aggregates(key).daily for key in keys])
+        daily = _joined([self._aggregates(source).daily for source in keys])
         # As `CoarseBars` does for stored ones: only days that the buckets labelled in start..end are made of.
         daily = labelled_between(daily, start, self._coarse.reach(end, _TIMEFRAMES[table]))
-        horizon_us = max(self.horizon_us(key) for key in keys)
+        horizon_us = max(self.horizon_us(source) for source in keys)
         return labelled_between(aggregate_days(self._feed, daily, _TIMEFRAMES[table], horizon_us), start, end)
 
     def _labels(self, key: str, table: str) -> Sequence[str]:

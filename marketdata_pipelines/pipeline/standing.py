@@ -4,13 +4,13 @@ The whole feed's counterpart is `changes.stale_partitions`.
 """
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from marketdata_pipelines.domain.feeds import Feed, SourceKind
 from marketdata_pipelines.domain.partitions import partition_span, period_of
 from marketdata_pipelines.domain.tables import REJECTED_BARS, VALIDATED_BARS, feed_tables
 from marketdata_pipelines.errors import SourceUnavailable
-from marketdata_pipelines.pipeline.coarse import CoarseBars
+from marketdata_pipelines.pipeline.coarse import SEVERAL_DAYS, CoarseBars
 from marketdata_pipelines.sources.files.listing import list_files
 from marketdata_pipelines.stores.lake.catalog import Stored
 from marketdata_pipelines.stores.lake.lake import Lake, digest
@@ -52,6 +52,23 @@ def is_combined(lake: Lake, feed: Feed, table: str, key: str) -> bool:
     """Whether a table of several days (2d, 1w, 1M) was made of the 1d bars that are stored."""
     stored = lake.catalog.stored_partition(table, feed.name, key)
     return stored is not None and _is_made_of(lake, stored, _combined_sources(lake, feed, table, key))
+
+
+def follows(lake: Lake, feed: Feed, table: str, key: str, bases: Sequence[str]) -> bool:
+    """Whether a stored table is what today's raw parts give; `bases`: the base partitions it is made of."""
+    if not all(is_walked(lake, feed, base) for base in bases):
+        return False
+    if table == REJECTED_BARS:
+        return True
+    if not all(is_validated(lake, feed, base) for base in bases):
+        return False
+    if table == VALIDATED_BARS:
+        return True
+    if table not in SEVERAL_DAYS:
+        return is_derived(lake, feed, table, key)
+    source = CoarseBars(lake, feed).source_table
+    days = source == VALIDATED_BARS or all(is_derived(lake, feed, source, base) for base in bases)
+    return days and is_combined(lake, feed, table, key)
 
 
 def has_new_files(lake: Lake, feed: Feed, source_path: str | None) -> bool:

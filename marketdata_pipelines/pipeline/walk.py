@@ -5,6 +5,7 @@ begins: a kill loses at most the one in hand. What a partition's check blocks is
 """
 
 import logging
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -23,6 +24,7 @@ from marketdata_pipelines.errors import MarketDataError, PartitionConflict, Stor
 from marketdata_pipelines.pipeline.aggregate import aggregate_partition
 from marketdata_pipelines.pipeline.changes import misplaced_tables
 from marketdata_pipelines.pipeline.coarse import DAILY_TABLE, CoarseBars, bucket_inputs
+from marketdata_pipelines.pipeline.definitions import note_definition
 from marketdata_pipelines.pipeline.gathering import Gathered
 from marketdata_pipelines.pipeline.neighbours import SharedBuckets
 from marketdata_pipelines.pipeline.outcome import PartitionOutcome
@@ -76,6 +78,7 @@ def walk_partitions(
 def clear_lake(lake: Lake, feed: Feed) -> None:
     """Remove what killed writers left, and tables of partitions the feed no longer has: before walking."""
     lake.clear_leftovers()
+    note_definition(lake, feed, time.time_ns() // 1000)
     misplaced = misplaced_tables(lake, feed)
     if misplaced:
         lake.store(feed.name, misplaced, {})

@@ -6,30 +6,21 @@ What only some questions need (the kernels' compiler, calendars) is imported whe
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import duckdb
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from marketdata_pipelines.domain import tables as t
-from marketdata_pipelines.domain.feeds import Anchor, Feed
-from marketdata_pipelines.domain.intervals import parse_interval, table_name
-from marketdata_pipelines.domain.partitions import Period, period_of
-from marketdata_pipelines.errors import PartitionMissing, SettingsInvalid, StoreError
-from marketdata_pipelines.serving.ranges import Moment, TimeRange, date_range, time_range
+from marketdata_pipelines.domain.feeds import Feed
+from marketdata_pipelines.errors import SettingsInvalid, StoreError
+from marketdata_pipelines.serving.bars import BarQuestion, answer_bars
+from marketdata_pipelines.serving.ranges import Moment, date_range, instant_us, time_range
 from marketdata_pipelines.serving.rejections import rejected_rows
+from marketdata_pipelines.serving.rows import PastRows, RowSource, StoredRows
+from marketdata_pipelines.serving.views import answer_view
 from marketdata_pipelines.settings.environment import Settings
 from marketdata_pipelines.settings.feeds_file import load_feeds
-from marketdata_pipelines.stores.lake.catalog import Stored
-from marketdata_pipelines.stores.lake.duck import connect, create_view, query_text, relation_sql
+from marketdata_pipelines.stores.lake.duck import connect, relation_sql
 from marketdata_pipelines.stores.lake.lake import Lake
-
-if TYPE_CHECKING:
-    pass
-
-_FLAT = ("superseded", "deleted")
-_REJECTED_COLUMNS = ["file", "line", "row", "symbol", "ts", "rules", "original"]
 
 
 class LakeReader:
@@ -64,6 +55,7 @@ class LakeReader:
         *,
         session: str = "regular",
         fill: str = "none",
+        as_of: Moment = None,
     ) -> pa.Table:
         """Bars of one timeframe, sorted by (symbol, ts).
 
@@ -71,64 +63,41 @@ class LakeReader:
                  bar_count, is_final (and `filled` when filling was asked for).
         Bounds:  dates are session dates, both included; datetimes are opens, end excluded. `session="all"` adds the
                  extended hours: stored for the feed's own interval, combined when asked for coarser ones up to 1d.
+        As of:   what was known at that instant (a date: by the end of that UTC day), derived by today's code.
         Errors:  SettingsInvalid for a timeframe the feed does not have; PartitionMissing when nothing is stored.
         """
-        definition = self.feed(feed)
-        name = timeframe or definition.interval.name
-        table, period = self._bar_table(definition, name)
-        wanted = time_range(start, end)
-        base = table == t.VALIDATED_BARS
-        if session not in ("regular", "all"):
-            raise SettingsInvalid(f"session is {session!r}; allowed: regular, all")
-        parameters = {
-            **_range_parameters(wanted),
-            "timeframe": name,
-            "symbols": _listed(symbols),
-            "regular_only": base and session == "regular",
-        }
-        if session == "all" and not base and definition.extended_hours is not None:
-            return self._all_hours(definition, name, wanted, parameters, fill)
-        stored = self._stored(table, definition, wanted, period)
-        relation = relation_sql(self.lake.layout.root, stored)
-        if base:
-            relation = f"select *, 1::bigint as bar_count, true as is_final from ({relation})"
-        else:
-            relation = f"select *, true as regular from ({relation})"
-        with connect() as connection:
-            connection.execute(f"create view bars as {relation}")
-            found = connection.sql(query_text("select_bars"), params=parameters).to_arrow_table()
-        return found if fill == "none" else self._filled(definition, name, found, fill)
+        source = self._source(feed, as_of)
+        question = BarQuestion(
+            timeframe or source.feed.interval.name, _listed(symbols), time_range(start, end), session, fill
+        )
+        return answer_bars(self.lake, source, question)
 
-    def table(self, feed: str, view: str, start: Moment = None, end: Moment = None) -> pa.Table:
-        """A view over the range (dates are session dates, both included).
+    def table(
+        self, feed: str, view: str, start: Moment = None, end: Moment = None, *, as_of: Moment = None
+    ) -> pa.Table:
+        """A view over the range (dates are session dates, both included), as of an instant (see `bars`).
 
         Errors: SettingsInvalid for a name that is no view of the feed; PartitionMissing when nothing is stored.
         """
-        definition = self.feed(feed)
-        names = [table_set.name for table_set in t.feed_tables(definition) if table_set.name in t.VIEWS]
-        if view not in names:
-            raise SettingsInvalid(f"{view!r} is no view of {feed}; there: {', '.join(names)}")
-        wanted = date_range(start, end)
-        source = {t.HOURLY_VOLUME: t.VALIDATED_BARS, t.SYMBOL_PERFORMANCE: t.DAILY_SUMMARY}.get(view, view)
-        history = wanted if view != t.DAILY_SUMMARY else TimeRange(end_date=wanted.end_date)
-        stored = self._stored(source, definition, history, period_of(definition.partition))
-        parameters: dict[str, object] = {"start_date": wanted.start_date, "end_date": wanted.end_date}
-        if view == t.HOURLY_VOLUME:
-            parameters["zone"] = self._zone(definition)
-        with connect() as connection:
-            create_view(connection, source, self.lake.layout.root, stored)
-            return connection.sql(query_text(f"select_{view}"), params=parameters).to_arrow_table()
+        return answer_view(self.lake, self._source(feed, as_of), view, date_range(start, end))
 
-    def rejected(self, feed: str, start: Moment = None, end: Moment = None, *, superseded: bool = False) -> pa.Table:
+    def rejected(
+        self,
+        feed: str,
+        start: Moment = None,
+        end: Moment = None,
+        *,
+        superseded: bool = False,
+        as_of: Moment = None,
+    ) -> pa.Table:
         """Rows kept out, with their place in the source, their rules and their text; then whole files.
 
         Shape:   file, line, row, symbol, ts, rules, original. `line` and `row` are null where a rule is about the
                  whole file: refused, or accepted with a guess that should be pinned.
         Bounds:  a range leaves out rows of other partitions and everything about whole files. Rows that a later
-                 ingest replaced are listed only with `superseded`.
+                 ingest replaced are listed only with `superseded`. As of an instant: see `bars`.
         """
-        definition = self.feed(feed)
-        return rejected_rows(self.lake, definition, time_range(start, end), superseded=superseded)
+        return rejected_rows(self.lake, self._source(feed, as_of), time_range(start, end), superseded=superseded)
 
     def gaps(
         self, feed: str, start: Moment = None, end: Moment = None, symbols: Sequence[str] | None = None
@@ -173,77 +142,13 @@ class LakeReader:
         for table, relations in by_table.items():
             connection.execute(f'create view "{table}" as ' + "\nunion all by name\n".join(relations))
 
-    def _bar_table(self, feed: Feed, timeframe: str) -> tuple[str, Period]:
-        base = period_of(feed.partition)
-        if timeframe == feed.interval.name:
-            return t.VALIDATED_BARS, base
-        for table_set in t.feed_tables(feed):
-            if timeframe in feed.timeframes and table_name(timeframe) in table_set.tables:
-                return table_name(timeframe), table_set.period
-        known = ", ".join((feed.interval.name, *feed.timeframes))
-        raise SettingsInvalid(f"{feed.name} has no {timeframe!r} bars; there: {known}")
-
-    def _stored(self, table: str, feed: Feed, wanted: TimeRange, period: Period) -> list[Stored]:
-        first, last = wanted.partitions(period)
-        # A coarse bucket is labelled by its start, which may lie before the range's first partition.
-        stored = self.lake.catalog.stored(table, feed.name, first, last)
-        if not stored:
-            anything = self.lake.catalog.stored(table, feed.name)
-            where = f"; stored: {anything[0].partition} to {anything[-1].partition}" if anything else ""
-            start = wanted.start_date or (wanted.start_ts.date() if wanted.start_ts else feed.start or "DATE")
-            end = wanted.end_date or (wanted.end_ts.date() if wanted.end_ts else "DATE")
-            raise PartitionMissing(
-                f"{feed.name} has no {table} in that range{where}; "
-                f"run: marketdata backfill {feed.name} --start {start} --end {end}"
-            )
-        return stored
-
-    def _filled(self, feed: Feed, timeframe: str, bars: pa.Table, fill: str) -> pa.Table:
-        from marketdata_pipelines.domain.filling import Fill, expected_buckets, fill_forward
-
-        if fill not in list(Fill):
-            raise SettingsInvalid(f"fill is {fill!r}; allowed: {', '.join(Fill)}")
-        interval = parse_interval(timeframe)
-        if not interval.is_intraday:
-            raise SettingsInvalid(f"only intraday bars can be filled, not {timeframe}: closed days are no gaps")
-        from marketdata_pipelines.domain.session_grid import feed_calendar
-
-        if not bars.num_rows:
-            return bars.append_column("filled", pa.array([], pa.bool_()))
-        days = pc.min_max(bars["session_date"]).as_py()
-        sessions = feed_calendar(feed).sessions(days["min"], days["max"])
-        return fill_forward(bars, expected_buckets(sessions, interval.us, feed.anchor is Anchor.UTC))
-
-    def _all_hours(
-        self, feed: Feed, timeframe: str, wanted: TimeRange, parameters: dict[str, object], fill: str
-    ) -> pa.Table:
-        from marketdata_pipelines.serving.extended import combine_all_hours
-
-        if fill != "none":
-            raise SettingsInvalid("only the regular session can be filled; leave out session all or fill")
-        stored = self._stored(t.VALIDATED_BARS, feed, wanted, period_of(feed.partition))
-        bars = combine_all_hours(self.lake, feed, timeframe, [item.partition for item in stored])
-        with connect() as connection:
-            connection.register("bars", bars)
-            return connection.sql(query_text("select_bars"), params=parameters).to_arrow_table()
-
-    def _zone(self, feed: Feed) -> str:
-        from marketdata_pipelines.domain.session_grid import feed_calendar
-
-        return feed_calendar(feed).zone
+    def _source(self, feed: str, as_of: Moment) -> RowSource:
+        definition, as_of_us = self.feed(feed), instant_us(as_of)
+        return StoredRows(self.lake, definition) if as_of_us is None else PastRows(self.lake, definition, as_of_us)
 
 
-def _listed(symbols: Sequence[str] | None) -> list[str] | None:
+def _listed(symbols: Sequence[str] | None) -> tuple[str, ...] | None:
     """One symbol may be given as it is."""
     if symbols is None:
         return None
-    return [symbols] if isinstance(symbols, str) else list(symbols)
-
-
-def _range_parameters(wanted: TimeRange) -> dict[str, object]:
-    return {
-        "start_ts": wanted.start_ts,
-        "end_ts": wanted.end_ts,
-        "start_date": wanted.start_date,
-        "end_date": wanted.end_date,
-    }
+    return (symbols,) if isinstance(symbols, str) else tuple(symbols)

@@ -1,7 +1,7 @@
 """Start and end of a question: dates mean session dates (both included), instants mean bar opens (end excluded)."""
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 from marketdata_pipelines.domain.partitions import Period, partition_key
 from marketdata_pipelines.errors import SettingsInvalid
@@ -26,6 +26,10 @@ class TimeRange:
             return self.end_date < self.start_ts.date() - timedelta(days=1)
         dates = bool(self.start_date and self.end_date and self.end_date < self.start_date)
         return dates or bool(self.start_ts and self.end_ts and self.end_ts < self.start_ts)
+
+    def parameters(self) -> dict[str, object]:
+        """The bounds under the names queries use."""
+        return {name: getattr(self, name) for name in ("start_ts", "end_ts", "start_date", "end_date")}
 
     def partitions(self, period: Period) -> tuple[str, str]:
         """The first and last partition key that can hold rows of the range."""
@@ -57,6 +61,21 @@ def time_range(start: Moment, end: Moment) -> TimeRange:
     if found.ends_early():
         raise SettingsInvalid(f"the range ends ({end}) before it starts ({start})")
     return found
+
+
+def instant_us(value: Moment, what: str = "as of") -> int | None:
+    """The instant up to which things were known, UTC microseconds; a date means its whole UTC day.
+
+    Errors: SettingsInvalid for a text that is neither a date nor a time.
+    """
+    day, moment = _moment(value)
+    if day is not None:
+        moment = datetime.combine(day, time.max, UTC)
+    if moment is None:
+        return None
+    if moment.year < 1970:
+        raise SettingsInvalid(f"{what} {value} is before 1970")
+    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
 
 
 def _moment(value: Moment) -> tuple[date | None, datetime | None]:

@@ -10,6 +10,7 @@ from marketdata_pipelines.domain.feeds import Feed
 from marketdata_pipelines.domain.partitions import Period, period_of
 from marketdata_pipelines.domain.tables import REJECTED_BARS
 from marketdata_pipelines.serving.ranges import TimeRange
+from marketdata_pipelines.serving.rows import PastRows, RowSource
 from marketdata_pipelines.stores.lake.lake import Lake
 
 _COLUMNS = ["file", "line", "row", "symbol", "ts", "rules", "original"]
@@ -17,15 +18,16 @@ _COLUMNS = ["file", "line", "row", "symbol", "ts", "rules", "original"]
 _REPLACED = ("superseded", "deleted")
 
 
-def rejected_rows(lake: Lake, feed: Feed, wanted: TimeRange, *, superseded: bool) -> pa.Table:
+def rejected_rows(lake: Lake, source: RowSource, wanted: TimeRange, *, superseded: bool) -> pa.Table:
     """Rejected rows of a range in (file, row) order; without a range also what concerns whole files."""
-    keys = wanted.partitions(period_of(feed.partition))
-    tables = [table.select(_COLUMNS) for _, table in lake.read_many(REJECTED_BARS, feed.name, *keys)]
+    feed = source.feed
+    found = source.rows(REJECTED_BARS, *wanted.partitions(period_of(feed.partition)))
+    tables = [table.select(_COLUMNS) for _, table in found.tables(lake, feed.name, REJECTED_BARS)]
     rows = pa.concat_tables([_nothing(), *tables])
     if not superseded:
         rows = rows.filter(pc.invert(pc.is_in(rows["rules"], pa.array(_REPLACED))))
     if wanted == TimeRange():
-        rows = pa.concat_tables([rows, _file_findings(lake, feed.name)])
+        rows = pa.concat_tables([rows, _file_findings(lake, source)])
     else:
         rows = _within(rows, feed, wanted)
     return rows.sort_by([("file", "ascending"), ("row", "ascending")])
@@ -50,8 +52,10 @@ def _midnight(day: date | None, shift: int) -> datetime | None:
     return datetime.combine(day, time(), UTC) + timedelta(days=shift)
 
 
-def _file_findings(lake: Lake, feed: str) -> pa.Table:
-    newest = {ingest.sha256: ingest for ingest in lake.catalog.ingests(feed)}
+def _file_findings(lake: Lake, source: RowSource) -> pa.Table:
+    known_us = source.as_of_us if isinstance(source, PastRows) else None
+    ingests = lake.catalog.ingests(source.feed.name)
+    newest = {ingest.sha256: ingest for ingest in ingests if known_us is None or ingest.known_at_us <= known_us}
     found = []
     for ingest in newest.values():
         if ingest.rule is not None:

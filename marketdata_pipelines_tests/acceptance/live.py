@@ -212,7 +212,7 @@ def leftovers(lake: Lake) -> list[str]:
     """Temporary files, staged files and journals that killed writers left behind."""
     hidden = [lake.layout.root / ".tmp", lake.layout.root / ".staging"]
     files = [path for folder in hidden if folder.exists() for path in folder.rglob("*") if path.is_file()]
-    return [str(path) for path in (*files, *lake.layout.root.glob("catalog.sqlite-*"))]
+    return [str(path) for path in (*files, *lake.layout.root.glob("catalog.sqlite-journal"))]
 
 
 def told_by(home: Path) -> set[str]:

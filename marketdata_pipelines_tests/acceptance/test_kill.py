@@ -100,5 +100,5 @@ def _strays(home: Path) -> list[str]:
     lake = home / "lake"
     hidden = (lake / ".tmp", lake / ".staging")
     left = [path for folder in hidden if folder.exists() for path in folder.rglob("*") if path.is_file()]
-    journals = [path for path in lake.iterdir() if path.name.startswith("catalog.sqlite-")]
+    journals = [path for path in lake.iterdir() if path.name == "catalog.sqlite-journal"]
     return [str(path) for path in (*left, *journals)]

@@ -85,4 +85,4 @@ def ledger(root: Path) -> list[tuple[str, str, int, str]]:
 
 def strays(root: Path) -> list[str]:
     hidden = [path for folder in (".tmp", ".staging") for path in (root / folder).rglob("*") if path.is_file()]
-    return [str(path) for path in (*hidden, *root.glob("catalog.sqlite-*"))]
+    return [str(path) for path in (*hidden, *root.glob("catalog.sqlite-journal"))]

@@ -6,6 +6,7 @@ A forked process never touches those of its parent, and a file that was replaced
 import os
 import sqlite3
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 _BUSY_SECONDS = 60.0
@@ -36,11 +37,7 @@ class _Held:
 
     def __init__(self, path: Path) -> None:
         self._pid = os.getpid()
-        # A thread's connection may be closed by another one, once the thread is gone.
-        self.connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
-        self.connection.row_factory = sqlite3.Row
-        self.connection.execute("pragma synchronous = full")
-        self.connection.execute("pragma journal_mode = wal")
+        self.connection = _open(path)
         self._file = _identity(path)
 
     def is_current(self, path: Path) -> bool:
@@ -55,6 +52,25 @@ class _Held:
             connection.close()
         else:
             _inherited.append(connection)
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    # A thread's connection may be closed by another one, once the thread is gone.
+    connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+    try:
+        # Readers and a writer then do not wait for each other; whoever is refused meets another making the change.
+        with suppress(sqlite3.OperationalError):
+            connection.execute("pragma journal_mode = wal")
+        connection.execute("pragma synchronous = full")
+        connection.execute("select count(*) from sqlite_master")
+    except sqlite3.OperationalError:
+        connection.close()
+        if os.access(path.parent, os.W_OK):
+            raise
+        # A write-ahead log needs a folder to write to; a lake that nobody writes to does not change.
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?immutable=1", uri=True, check_same_thread=False)
+    connection.row_factory = sqlite3.Row
+    return connection
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

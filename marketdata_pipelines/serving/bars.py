@@ -1,0 +1,127 @@
+"""Bars of one timeframe: from which table they come, and what is done to them before they are handed out."""
+
+from dataclasses import dataclass
+from datetime import date
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from marketdata_pipelines.domain import tables as t
+from marketdata_pipelines.domain.feeds import Anchor, Feed
+from marketdata_pipelines.domain.intervals import parse_interval, table_name
+from marketdata_pipelines.domain.partitions import Period, period_of
+from marketdata_pipelines.errors import PartitionMissing, SettingsInvalid
+from marketdata_pipelines.serving.ranges import TimeRange
+from marketdata_pipelines.serving.rows import PastRows, RowSource, TableRows
+from marketdata_pipelines.stores.lake.duck import connect, query_text
+from marketdata_pipelines.stores.lake.lake import Lake
+
+SESSIONS = ("regular", "all")
+
+
+@dataclass(frozen=True, slots=True)
+class BarQuestion:
+    """What is asked: `symbols` None means all; `session` regular or all; `fill` none or forward."""
+
+    timeframe: str
+    symbols: tuple[str, ...] | None
+    wanted: TimeRange
+    session: str = "regular"
+    fill: str = "none"
+
+
+def answer_bars(lake: Lake, source: RowSource, question: BarQuestion) -> pa.Table:
+    """The bars of a question, sorted by (symbol, ts), with the columns of `select_bars` (and `filled` when filling).
+
+    Errors: SettingsInvalid for a timeframe the feed does not have; PartitionMissing when nothing is there.
+    """
+    feed = source.feed
+    if question.session not in SESSIONS:
+        raise SettingsInvalid(f"session is {question.session!r}; allowed: {', '.join(SESSIONS)}")
+    table, period = bar_table(feed, question.timeframe)
+    base = table == t.VALIDATED_BARS
+    with connect() as connection:
+        if question.session == "all" and not base and feed.extended_hours is not None:
+            connection.register("bars", _all_hours(lake, source, question))
+        else:
+            relation = rows_in_range(source, table, question.wanted, period).relation(connection, lake, "rows")
+            derived = "1::bigint as bar_count, true as is_final" if base else "true as regular"
+            connection.execute(f"create temp view bars as select *, {derived} from ({relation})")
+        parameters = {
+            **question.wanted.parameters(),
+            "timeframe": question.timeframe,
+            "symbols": None if question.symbols is None else list(question.symbols),
+            "regular_only": base and question.session == "regular",
+        }
+        found = connection.sql(query_text("select_bars"), params=parameters).to_arrow_table()
+    return found if question.fill == "none" else _filled(feed, question, found)
+
+
+def bar_table(feed: Feed, timeframe: str) -> tuple[str, Period]:
+    """The table a timeframe's bars are in, and how it is partitioned.
+
+    Errors: SettingsInvalid for a timeframe the feed does not have.
+    """
+    base = period_of(feed.partition)
+    if timeframe == feed.interval.name:
+        return t.VALIDATED_BARS, base
+    for table_set in t.feed_tables(feed):
+        if timeframe in feed.timeframes and table_name(timeframe) in table_set.tables:
+            return table_name(timeframe), table_set.period
+    known = ", ".join((feed.interval.name, *feed.timeframes))
+    raise SettingsInvalid(f"{feed.name} has no {timeframe!r} bars; there: {known}")
+
+
+def rows_in_range(source: RowSource, table: str, wanted: TimeRange, period: Period) -> TableRows:
+    """The rows of a table that a range can hold.
+
+    Errors: PartitionMissing, with what there is and what to run, when there is nothing.
+    """
+    # A coarse bucket is labelled by its start, which may lie before the range's first partition.
+    found = source.rows(table, *wanted.partitions(period))
+    if found.keys:
+        return found
+    anything = source.rows(table, "", "9999-99-99").keys
+    where = f"; there: {anything[0]} to {anything[-1]}" if anything else ""
+    if isinstance(source, PastRows):
+        first = source.first_known
+        known = f"; first known {first.isoformat()}" if first else "; nothing was ever taken in"
+        raise PartitionMissing(f"{source.feed.name} had no {table} in that range then{where}{known}")
+    raise PartitionMissing(
+        f"{source.feed.name} has no {table} in that range{where.replace('there', 'stored')}; "
+        f"run: marketdata backfill {source.feed.name} --start {_start(source.feed, wanted)} --end {_end(wanted)}"
+    )
+
+
+def _start(feed: Feed, wanted: TimeRange) -> date | str:
+    return wanted.start_date or (wanted.start_ts.date() if wanted.start_ts else feed.start or "DATE")
+
+
+def _end(wanted: TimeRange) -> date | str:
+    return wanted.end_date or (wanted.end_ts.date() if wanted.end_ts else "DATE")
+
+
+def _filled(feed: Feed, question: BarQuestion, bars: pa.Table) -> pa.Table:
+    from marketdata_pipelines.domain.filling import Fill, expected_buckets, fill_forward
+
+    if question.fill not in list(Fill):
+        raise SettingsInvalid(f"fill is {question.fill!r}; allowed: {', '.join(Fill)}")
+    interval = parse_interval(question.timeframe)
+    if not interval.is_intraday:
+        raise SettingsInvalid(f"only intraday bars can be filled, not {question.timeframe}: closed days are no gaps")
+    from marketdata_pipelines.domain.session_grid import feed_calendar
+
+    if not bars.num_rows:
+        return bars.append_column("filled", pa.array([], pa.bool_()))
+    days = pc.min_max(bars["session_date"]).as_py()
+    sessions = feed_calendar(feed).sessions(days["min"], days["max"])
+    return fill_forward(bars, expected_buckets(sessions, interval.us, feed.anchor is Anchor.UTC))
+
+
+def _all_hours(lake: Lake, source: RowSource, question: BarQuestion) -> pa.Table:
+    from marketdata_pipelines.serving.extended import combine_all_hours
+
+    if question.fill != "none":
+        raise SettingsInvalid("only the regular session can be filled; leave out session all or fill")
+    rows = rows_in_range(source, t.VALIDATED_BARS, question.wanted, period_of(source.feed.partition))
+    return combine_all_hours(lake, source, question.timeframe, rows)
