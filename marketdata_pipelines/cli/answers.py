@@ -13,10 +13,11 @@ if TYPE_CHECKING:
 
 
 def write_answer(table: "pa.Table", form: Format, out: Path | None, *, title: str) -> None:
-    """Write a table; `title` heads it in a terminal.
+    """Write a table; `title` heads it in a terminal. What it says of itself goes to standard error.
 
     Errors: BadParameter for Parquet on a terminal; StoreError when `out` cannot be written.
     """
+    _tell_notes(table)
     if out is None:
         _to_standard_output(table, form, title)
         return
@@ -27,6 +28,13 @@ def write_answer(table: "pa.Table", form: Format, out: Path | None, *, title: st
     from marketdata_pipelines.cli.consoles import counted
 
     print(f"{counted(table.num_rows, 'row')} written to {out}", file=sys.stderr)
+
+
+def _tell_notes(table: "pa.Table") -> None:
+    from marketdata_pipelines.serving.notes import answer_notes
+
+    for note in answer_notes(table):
+        print(f"note: {note}", file=sys.stderr)
 
 
 def _to_standard_output(table: "pa.Table", form: Format, title: str) -> None:

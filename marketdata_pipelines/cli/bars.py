@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from marketdata_pipelines.cli.options import (
+    AdjustmentChoice,
     AnswerFormat,
     AsJson,
     AsOf,
@@ -42,6 +43,21 @@ def bars(
         FillChoice, typer.Option(help="`forward` fills empty buckets with the last close and says so.")
     ] = FillChoice.NONE,
     as_of: AsOf = None,
+    adjustment: Annotated[
+        AdjustmentChoice,
+        typer.Option(
+            help="`split`: splits and stock dividends; `total`: cash paid out as well. Volume follows splits."
+        ),
+    ] = AdjustmentChoice.RAW,
+    adjust_as_of: Annotated[
+        str | None,
+        typer.Option(metavar="D", help="Whose scale of prices; default: the end of the range, else today."),
+    ] = None,
+    instruments: Annotated[
+        list[str] | None,
+        typer.Option("--instruments", metavar="ID,ID", help="Instruments by id, whatever they were called when."),
+    ] = None,
+    instrument_ids: Annotated[bool, typer.Option("--instrument-ids", help="Add the column instrument_id.")] = False,
     form: AnswerFormat = None,
     out: Out = None,
     as_json: AsJson = False,
@@ -56,6 +72,8 @@ def bars(
 
     marketdata bars us_stocks_1d --timeframe 1M --as-of 2026-01-31
 
+    marketdata bars us_equities_1d --symbols AAPL --adjustment total --timeframe 1w
+
     marketdata bars demo_crypto_1m --timeframe 1h --fill forward --out btc.parquet
     """
     wanted = answer_format(form, out, as_json=as_json)
@@ -63,5 +81,9 @@ def bars(
     from marketdata_pipelines.serving.answers import LakeReader
 
     reader = LakeReader()
-    found = reader.bars(feed, split_symbols(symbols), timeframe, start, end, session=session, fill=fill, as_of=as_of)
+    found = reader.bars(
+        feed, split_symbols(symbols), timeframe, start, end, session=session, fill=fill, as_of=as_of,
+        adjustment=adjustment, adjust_as_of=adjust_as_of, instruments=split_symbols(instruments),
+        instrument_ids=instrument_ids,
+    )  # fmt: skip
     write_answer(found, wanted, out, title=f"{feed} {timeframe or reader.feed(feed).interval}")

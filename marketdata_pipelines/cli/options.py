@@ -16,6 +16,14 @@ class Format(StrEnum):
     PARQUET = "parquet"
 
 
+class AdjustmentChoice(StrEnum):
+    """How prices are adjusted for corporate actions."""
+
+    RAW = "raw"
+    SPLIT = "split"
+    TOTAL = "total"
+
+
 FeedName = Annotated[str, typer.Argument(metavar="FEED", help="A feed of feeds.yaml (see: marketdata feeds).")]
 Symbols = Annotated[
     list[str] | None, typer.Option("--symbols", metavar="A,B", help="Symbols, comma-separated; all when left out.")

@@ -4,7 +4,17 @@ from typing import Annotated
 
 import typer
 
-from marketdata_pipelines.cli.options import AnswerFormat, AsJson, AsOf, End, FeedName, Out, Start, answer_format
+from marketdata_pipelines.cli.options import (
+    AdjustmentChoice,
+    AnswerFormat,
+    AsJson,
+    AsOf,
+    End,
+    FeedName,
+    Out,
+    Start,
+    answer_format,
+)
 
 
 def table(
@@ -18,6 +28,12 @@ def table(
     start: Start = None,
     end: End = None,
     as_of: AsOf = None,
+    adjustment: Annotated[
+        AdjustmentChoice | None,
+        typer.Option(
+            help="Of prices and returns; default: prices as traded, returns by split where the feed names actions."
+        ),
+    ] = None,
     form: AnswerFormat = None,
     out: Out = None,
     as_json: AsJson = False,
@@ -34,4 +50,9 @@ def table(
     from marketdata_pipelines.cli.answers import write_answer
     from marketdata_pipelines.serving.answers import LakeReader
 
-    write_answer(LakeReader().table(feed, view, start, end, as_of=as_of), wanted, out, title=f"{feed} {view}")
+    write_answer(
+        LakeReader().table(feed, view, start, end, as_of=as_of, adjustment=adjustment),
+        wanted,
+        out,
+        title=f"{feed} {view}",
+    )

@@ -13,12 +13,15 @@ import pyarrow as pa
 from marketdata_pipelines.domain.feeds import Feed
 from marketdata_pipelines.errors import SettingsInvalid, StoreError
 from marketdata_pipelines.serving.bars import BarQuestion, answer_bars
-from marketdata_pipelines.serving.ranges import Moment, date_range, instant_us, time_range
+from marketdata_pipelines.serving.knowledge import Knowledge, anchor_of
+from marketdata_pipelines.serving.notes import with_notes
+from marketdata_pipelines.serving.ranges import Moment, date_range, day_of, instant_us, time_range
 from marketdata_pipelines.serving.rejections import rejected_rows
-from marketdata_pipelines.serving.rows import PastRows, RowSource, StoredRows
-from marketdata_pipelines.serving.views import answer_view
+from marketdata_pipelines.serving.rows import PastRows, RowSource, StoredRows, past_notes
+from marketdata_pipelines.serving.views import ViewQuestion, answer_view
 from marketdata_pipelines.settings.environment import Settings
 from marketdata_pipelines.settings.feeds_file import load_feeds
+from marketdata_pipelines.settings.references_file import load_references
 from marketdata_pipelines.stores.lake.duck import connect, relation_sql
 from marketdata_pipelines.stores.lake.lake import Lake
 
@@ -34,6 +37,7 @@ class LakeReader:
         self._settings = settings
         self.feeds = load_feeds(settings.feeds_file)
         self.lake = Lake(settings.lake)
+        self._knowledge = Knowledge(self.lake, load_references(settings.feeds_file))
 
     def feed(self, name: str) -> Feed:
         """A feed by name.
@@ -56,6 +60,10 @@ class LakeReader:
         session: str = "regular",
         fill: str = "none",
         as_of: Moment = None,
+        adjustment: str = "raw",
+        adjust_as_of: Moment = None,
+        instruments: Sequence[str] | None = None,
+        instrument_ids: bool = False,
     ) -> pa.Table:
         """Bars of one timeframe, sorted by (symbol, ts).
 
@@ -64,22 +72,53 @@ class LakeReader:
         Bounds:  dates are session dates, both included; datetimes are opens, end excluded. `session="all"` adds the
                  extended hours: stored for the feed's own interval, combined when asked for coarser ones up to 1d.
         As of:   what was known at that instant (a date: by the end of that UTC day), derived by today's code.
+        Adjust:  `split` and `total` bring prices and volume to the scale of `adjust_as_of` (a date; the end of the
+                 range, else the day of `as_of`, else today) by the feed's corporate actions known then.
+        Symbols: where the feed names instruments, a symbol means whoever bore it on each date; `instruments` (ids)
+                 follow renames. `instrument_ids` adds their column, also sorted by where a symbol was reused.
         Errors:  SettingsInvalid for a timeframe the feed does not have; PartitionMissing when nothing is stored.
         """
         source = self._source(feed, as_of)
+        wanted = time_range(start, end)
+        definition, known_us = self.feed(feed), instant_us(as_of)
+        resolver = self._knowledge.resolver(definition, known_us)
+        anchor = anchor_of(wanted, day_of(adjust_as_of), known_us)
         question = BarQuestion(
-            timeframe or source.feed.interval.name, _listed(symbols), time_range(start, end), session, fill
+            timeframe=timeframe or source.feed.interval.name,
+            symbols=_listed(symbols),
+            wanted=wanted,
+            session=session,
+            fill=fill,
+            instruments=_listed(instruments),
+            with_ids=instrument_ids,
+            resolver=resolver,
+            adjusting=self._knowledge.adjusting(definition, adjustment, anchor, known_us, resolver),
         )
-        return answer_bars(self.lake, source, question)
+        return with_notes(answer_bars(self.lake, source, question), past_notes(source))
 
     def table(
-        self, feed: str, view: str, start: Moment = None, end: Moment = None, *, as_of: Moment = None
+        self,
+        feed: str,
+        view: str,
+        start: Moment = None,
+        end: Moment = None,
+        *,
+        as_of: Moment = None,
+        adjustment: str | None = None,
     ) -> pa.Table:
         """A view over the range (dates are session dates, both included), as of an instant (see `bars`).
 
+        Adjust: returns are taken from split-adjusted prices where the feed names corporate actions, while prices are
+                shown as traded; an `adjustment` given (raw, split, total) is for both.
         Errors: SettingsInvalid for a name that is no view of the feed; PartitionMissing when nothing is stored.
         """
-        return answer_view(self.lake, self._source(feed, as_of), view, date_range(start, end))
+        source, definition, known_us = self._source(feed, as_of), self.feed(feed), instant_us(as_of)
+        wanted, resolver = date_range(start, end), self._knowledge.resolver(definition, known_us)
+        anchor = anchor_of(wanted, None, known_us)
+        chosen = adjustment or ("raw" if definition.corporate_actions is None else "split")
+        adjusting = self._knowledge.adjusting(definition, chosen, anchor, known_us, resolver)
+        question = ViewQuestion(view, wanted, resolver, adjusting, None if adjustment is None else adjusting)
+        return with_notes(answer_view(self.lake, source, question), past_notes(source))
 
     def rejected(
         self,

@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import date
+from typing import TYPE_CHECKING
 
+import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -16,45 +18,80 @@ from marketdata_pipelines.serving.rows import PastRows, RowSource, TableRows
 from marketdata_pipelines.stores.lake.duck import connect, query_text
 from marketdata_pipelines.stores.lake.lake import Lake
 
+if TYPE_CHECKING:
+    from marketdata_pipelines.domain.symbology import Resolver
+    from marketdata_pipelines.serving.adjusting import Adjusting
+
 SESSIONS = ("regular", "all")
 
 
 @dataclass(frozen=True, slots=True)
 class BarQuestion:
-    """What is asked: `symbols` None means all; `session` regular or all; `fill` none or forward."""
+    """What is asked: `symbols` and `instruments` None mean all; `session` regular or all; `fill` none or forward.
+
+    `with_ids` asks for the column instrument_id. Prices are adjusted as `adjusting` says; None leaves them raw.
+    """
 
     timeframe: str
     symbols: tuple[str, ...] | None
     wanted: TimeRange
     session: str = "regular"
     fill: str = "none"
+    instruments: tuple[str, ...] | None = None
+    with_ids: bool = False
+    resolver: "Resolver | None" = None
+    adjusting: "Adjusting | None" = None
 
 
 def answer_bars(lake: Lake, source: RowSource, question: BarQuestion) -> pa.Table:
-    """The bars of a question, sorted by (symbol, ts), with the columns of `select_bars` (and `filled` when filling).
+    """The bars of a question with the columns of `select_bars` (and `filled` when filling), sorted by (symbol, ts).
 
     Errors: SettingsInvalid for a timeframe the feed does not have; PartitionMissing when nothing is there.
     """
     feed = source.feed
     if question.session not in SESSIONS:
         raise SettingsInvalid(f"session is {question.session!r}; allowed: {', '.join(SESSIONS)}")
-    table, period = bar_table(feed, question.timeframe)
+    if question.resolver is None and question.adjusting is None:
+        found = _selected(lake, source, question, question.symbols)
+        return found if question.fill == "none" else _filled(feed, question, found)
+    from marketdata_pipelines.serving.identity import answer_identified
+
+    bar_table(feed, question.timeframe)
+    found = answer_identified(lake, source, question, lambda symbols: _selected(lake, source, question, symbols))
+    if question.fill == "none":
+        return found
+    return _filled(feed, question, found)
+
+
+def _selected(lake: Lake, source: RowSource, question: BarQuestion, symbols: tuple[str, ...] | None) -> pa.Table:
+    """The raw bars of some source symbols."""
+    table, period = bar_table(source.feed, question.timeframe)
     base = table == t.VALIDATED_BARS
     with connect() as connection:
-        if question.session == "all" and not base and feed.extended_hours is not None:
+        if question.session == "all" and not base and source.feed.extended_hours is not None:
             connection.register("bars", _all_hours(lake, source, question))
         else:
             relation = rows_in_range(source, table, question.wanted, period).relation(connection, lake, "rows")
             derived = "1::bigint as bar_count, true as is_final" if base else "true as regular"
             connection.execute(f"create temp view bars as select *, {derived} from ({relation})")
-        parameters = {
-            **question.wanted.parameters(),
-            "timeframe": question.timeframe,
-            "symbols": None if question.symbols is None else list(question.symbols),
-            "regular_only": base and question.session == "regular",
-        }
-        found = connection.sql(query_text("select_bars"), params=parameters).to_arrow_table()
-    return found if question.fill == "none" else _filled(feed, question, found)
+        return select_bars(connection, question, symbols, regular_only=base and question.session == "regular")
+
+
+def select_bars(
+    connection: duckdb.DuckDBPyConnection,
+    question: BarQuestion,
+    symbols: tuple[str, ...] | None,
+    *,
+    regular_only: bool = False,
+) -> pa.Table:
+    """What users see of the connection's table `bars`: the question's range and these symbols, sorted."""
+    parameters = {
+        **question.wanted.parameters(),
+        "timeframe": question.timeframe,
+        "symbols": None if symbols is None else list(symbols),
+        "regular_only": regular_only,
+    }
+    return connection.sql(query_text("select_bars"), params=parameters).to_arrow_table()
 
 
 def bar_table(feed: Feed, timeframe: str) -> tuple[str, Period]:

@@ -63,6 +63,15 @@ def time_range(start: Moment, end: Moment) -> TimeRange:
     return found
 
 
+def day_of(value: Moment) -> date | None:
+    """A date, or the UTC day of an instant.
+
+    Errors: SettingsInvalid for a text that is neither.
+    """
+    day, moment = _moment(value)
+    return day if moment is None else moment.astimezone(UTC).date()
+
+
 def instant_us(value: Moment, what: str = "as of") -> int | None:
     """The instant up to which things were known, UTC microseconds; a date means its whole UTC day.
 

@@ -138,6 +138,21 @@ class PastRows:
         return found
 
 
+def past_notes(source: RowSource) -> list[str]:
+    """What is to be said of an answer about the past: that another release had taken in what it is made of."""
+    if not isinstance(source, PastRows):
+        return []
+    others = sorted(source.code_versions - {_code_version()})
+    told = f"derived by release {_code_version()}; what was known then was taken in by {', '.join(others)}"
+    return [told] if others else []
+
+
+def _code_version() -> str:
+    from marketdata_pipelines.pipeline.versions import code_version
+
+    return code_version()
+
+
 def _plain(table: pa.Table) -> pa.Table:
     """With symbols as text: a dictionary would be an enumeration of its own in each table."""
     if "symbol" not in table.column_names:

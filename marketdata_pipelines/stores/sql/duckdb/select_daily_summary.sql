@@ -1,8 +1,9 @@
--- grain: one row a symbol and session; key (symbol, bucket). ret_cc is the return on the symbol's previous stored close.
+-- grain: one row a symbol and session; key (symbol, bucket). ret_cc is the return on the owner's (the symbol's,
+-- or its instrument's) previous stored close, both on one scale of prices.
 with history as (
     select
         *,
-        lag("close") over (partition by symbol order by bucket) as previous_close
+        lag(return_close) over (partition by owner order by bucket) as previous_close
     from daily_summary
     where ($end_date is null or session_date <= $end_date)
 )
@@ -20,7 +21,7 @@ select
     last_ts,
     "range",
     ret_oc,
-    "close" / previous_close - 1 as ret_cc,
+    return_close / previous_close - 1 as ret_cc,
     expected_minutes,
     notional,
     trade_count,

@@ -1,15 +1,15 @@
 -- grain: one row a symbol over the whole range; key (symbol). From the sessions' bars: volatility is the sample
--- standard deviation of daily log returns, times sqrt(252); prices are as traded, not adjusted.
+-- standard deviation of daily log returns, times sqrt(252). Returns are taken from prices on one scale; a reused symbol has a row an owner.
 with sessions as (
     select
         *,
-        ln("close" / lag("close") over (partition by symbol order by bucket)) as log_return
+        ln(return_close / lag(return_close) over (partition by owner order by bucket)) as log_return
     from daily_summary
     where ($start_date is null or session_date >= $start_date)
       and ($end_date is null or session_date <= $end_date)
 )
 select
-    symbol,
+    arg_max(symbol, bucket) as symbol,
     min(session_date) as first_session,
     max(session_date) as last_session,
     count(*) as sessions,
@@ -17,12 +17,12 @@ select
     arg_max("close", bucket) as last_close,
     max(high) as high,
     min(low) as low,
-    arg_max("close", bucket) / arg_min("open", bucket) - 1 as ret,
+    arg_max(return_close, bucket) / arg_min(return_open, bucket) - 1 as ret,
     case when count(volume) = count(*) then sum(volume) end as volume,
     case when count(notional) = count(*) then sum(notional) end as notional,
     sum(n)::bigint as bars,
     sum(case when "close" > "open" then 1 else 0 end)::bigint as sessions_up,
     stddev_samp(log_return) * sqrt(252) as volatility
 from sessions
-group by 1
-order by symbol
+group by owner
+order by symbol, first_session
