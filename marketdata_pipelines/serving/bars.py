@@ -51,16 +51,29 @@ def answer_bars(lake: Lake, source: RowSource, question: BarQuestion) -> pa.Tabl
     feed = source.feed
     if question.session not in SESSIONS:
         raise SettingsInvalid(f"session is {question.session!r}; allowed: {', '.join(SESSIONS)}")
+    if question.resolver is None and (question.instruments is not None or question.with_ids):
+        raise SettingsInvalid(
+            f"{feed.name} names no instruments; give it `instruments: NAME` in feeds.yaml, with NAME under references"
+        )
     if question.resolver is None and question.adjusting is None:
         found = _selected(lake, source, question, question.symbols)
         return found if question.fill == "none" else _filled(feed, question, found)
-    from marketdata_pipelines.serving.identity import answer_identified
+    return _identified(lake, source, question)
 
-    bar_table(feed, question.timeframe)
+
+def _identified(lake: Lake, source: RowSource, question: BarQuestion) -> pa.Table:
+    """The same for a feed that names instruments, or adjusted prices."""
+    from marketdata_pipelines.serving.identity import answer_identified, fill_by_instrument
+    from marketdata_pipelines.serving.symbols import INSTRUMENT_ID
+
+    bar_table(source.feed, question.timeframe)
     found = answer_identified(lake, source, question, lambda symbols: _selected(lake, source, question, symbols))
-    if question.fill == "none":
-        return found
-    return _filled(feed, question, found)
+    if question.fill != "none" and question.resolver is None:
+        return _filled(source.feed, question, found)
+    if question.fill != "none" and question.resolver is not None:
+        found = fill_by_instrument(found, question.resolver, lambda rows: _filled(source.feed, question, rows))
+    keeps = question.with_ids or question.instruments is not None
+    return found if keeps or question.resolver is None else found.drop_columns([INSTRUMENT_ID])
 
 
 def _selected(lake: Lake, source: RowSource, question: BarQuestion, symbols: tuple[str, ...] | None) -> pa.Table:

@@ -13,14 +13,21 @@ import pyarrow.compute as pc
 
 from marketdata_pipelines.domain.adjustment import Adjustment, spans_action
 from marketdata_pipelines.domain.intervals import parse_interval
-from marketdata_pipelines.errors import SettingsInvalid
+from marketdata_pipelines.domain.symbology import Resolver
 from marketdata_pipelines.serving.adjusting import actions_by_key, adjust_answer
 from marketdata_pipelines.serving.bars import BarQuestion, select_bars
 from marketdata_pipelines.serving.daily import daily_bars
 from marketdata_pipelines.serving.instrument_buckets import buckets_by_instrument, crossing_buckets
 from marketdata_pipelines.serving.notes import with_notes
 from marketdata_pipelines.serving.rows import RowSource
-from marketdata_pipelines.serving.symbols import INSTRUMENT_ID, Selection, select, with_instrument_ids
+from marketdata_pipelines.serving.symbols import (
+    INSTRUMENT_ID,
+    Selection,
+    select,
+    sorted_rows,
+    split_reused,
+    with_instrument_ids,
+)
 from marketdata_pipelines.stores.lake.duck import connect
 from marketdata_pipelines.stores.lake.lake import Lake
 
@@ -32,15 +39,9 @@ ReadBars = Callable[[tuple[str, ...] | None], pa.Table]
 def answer_identified(lake: Lake, source: RowSource, question: BarQuestion, read: ReadBars) -> pa.Table:
     """The bars of a question whose feed names instruments, or that asks for adjusted prices.
 
-    Shape:   as `answer_bars`, with instrument_id where it was asked for; `read` gives raw bars of source symbols.
-    Errors:  SettingsInvalid where the question names instruments and the feed has none.
+    Shape:   as `answer_bars`, with instrument_id where there are instruments; `read` gives raw bars of source symbols.
     """
     resolver = question.resolver
-    if resolver is None and (question.instruments is not None or question.with_ids):
-        raise SettingsInvalid(
-            f"{source.feed.name} names no instruments; give it `instruments: NAME` in feeds.yaml, with NAME under "
-            "references"
-        )
     first, last = _days(question)
     selection = None if resolver is None else select(resolver, question.symbols, question.instruments, first, last)
     symbols = question.symbols if selection is None else _symbols(selection)
@@ -57,9 +58,14 @@ def answer_identified(lake: Lake, source: RowSource, question: BarQuestion, read
         )
     if selection is not None:
         found = selection.keep(found)
-        if not question.with_ids and question.instruments is None:
-            found = found.drop_columns([INSTRUMENT_ID])
     return with_notes(found, notes)
+
+
+def fill_by_instrument(bars: pa.Table, resolver: Resolver, fill: Callable[[pa.Table], pa.Table]) -> pa.Table:
+    """Fill each bearer's bars by themselves; the rows made have their instrument too."""
+    pieces = [fill(piece.drop_columns([INSTRUMENT_ID])) for piece in split_reused(bars, resolver)]
+    whole = with_instrument_ids(pa.concat_tables(pieces), resolver)
+    return sorted_rows(whole, "symbol", "ts")
 
 
 def _symbols(selection: Selection) -> tuple[str, ...] | None:
