@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from marketdata_pipelines.defs.assets import build_assets
+from marketdata_pipelines.defs.assets import build_assets, build_compaction_assets, build_reference_assets
 from marketdata_pipelines.defs.freshness_sensors import build_freshness_checks, build_freshness_sensors
 from marketdata_pipelines.defs.jobs import build_jobs
 from marketdata_pipelines.defs.schedules import build_roll_ups, build_schedules
@@ -15,6 +15,7 @@ from marketdata_pipelines.defs.sensors import build_ingest_jobs, build_sensors
 from marketdata_pipelines.logs import configure_logging
 from marketdata_pipelines.settings.environment import Settings
 from marketdata_pipelines.settings.feeds_file import load_feeds
+from marketdata_pipelines.settings.references_file import load_references
 
 
 def build_definitions(settings: Settings) -> dg.Definitions:
@@ -23,12 +24,17 @@ def build_definitions(settings: Settings) -> dg.Definitions:
     Errors: SettingsInvalid naming the line of feeds.yaml that is wrong.
     """
     feeds = list(load_feeds(settings.feeds_file).values())
+    references = load_references(settings.feeds_file).values()
     today = datetime.now(UTC).date()
     assets = build_assets(feeds, settings, today)
     jobs = build_jobs(assets)
     ingest_jobs = build_ingest_jobs(feeds, settings)
     return dg.Definitions(
-        assets=assets,
+        assets=[
+            *assets,
+            *build_compaction_assets(feeds, settings),
+            *build_reference_assets(references, feeds, settings),
+        ],
         asset_checks=build_freshness_checks(feeds, settings),
         jobs=[*jobs, *ingest_jobs],
         schedules=build_schedules(feeds, settings, today),

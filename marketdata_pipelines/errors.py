@@ -51,6 +51,10 @@ class PartitionConflict(StoreError):
     """What is stored does not match what the caller built on; read again and retry."""
 
 
+class ReferenceConflict(StoreError):
+    """Reference data contradict each other where an answer is asked for; mend them, or ask for other dates."""
+
+
 class BarsInvalid(MarketDataError):
     """A table of bars breaks the contract its caller promised."""
 

@@ -36,6 +36,7 @@ DEPS = {
     "symbol_performance": ["daily_bars"],
     "top_volume": ["daily_bars"],
     "latest_bars": ["validated_bars"],
+    "compaction": [],
 }
 CHECKS = {
     "raw_bars": ["rows_recorded"],
@@ -50,6 +51,7 @@ CHECKS = {
     "symbol_performance": ["one_row_a_key"],
     "top_volume": ["one_row_a_key"],
     "latest_bars": ["one_row_a_key"],
+    "compaction": ["no_deltas_left"],
 }
 
 
@@ -190,3 +192,35 @@ def test_every_asset_has_a_group_an_owner_kinds_and_a_description(graph: AssetGr
         assert node.kinds
         assert node.description
         assert node.metadata["dagster/column_schema"]
+
+
+def test_references_add_an_asset_each_and_change_no_feed(
+    tmp_path: Path, definitions: Definitions, graph: AssetGraph
+) -> None:
+    text = (PROJECT / "data" / "feeds.yaml").read_text("utf-8")
+    text = text.replace(
+        "  us_stocks_1d:\n", "  us_stocks_1d:\n    corporate_actions: us_actions\n    instruments: us_names\n"
+    )
+    references = "references:\n  us_actions: {kind: corporate_actions}\n  us_names: {kind: instruments}\n"
+    (tmp_path / "feeds.yaml").write_text(f"{references}{text}", "utf-8")
+
+    found = build_definitions(Settings(home=tmp_path))
+
+    with_references = found.resolve_asset_graph()
+    added = {AssetKey(["us_actions", "corporate_actions"]), AssetKey(["us_names", "instruments"])}
+    assert set(with_references.get_all_asset_keys()) == set(graph.get_all_asset_keys()) | added
+    assert set(with_references.asset_check_keys) == set(graph.asset_check_keys) | {
+        AssetCheckKey(key, "rows_are_valid") for key in added
+    }
+    for key in graph.get_all_asset_keys():
+        assert with_references.get(key).parent_keys == graph.get(key).parent_keys
+    for key in added:
+        node = with_references.get(key)
+        assert (node.group_name, node.partitions_def, node.parent_keys) == (key.path[0], None, set())
+        assert node.owners
+        assert node.kinds
+        assert node.description
+        assert node.metadata["dagster/column_schema"]
+    assert sorted(job.name for job in found.resolve_all_job_defs()) == sorted(
+        job.name for job in definitions.resolve_all_job_defs()
+    )

@@ -13,10 +13,13 @@ from marketdata_pipelines.cli.bars import bars
 from marketdata_pipelines.cli.demo import demo
 from marketdata_pipelines.cli.doctor import doctor
 from marketdata_pipelines.cli.exchange import exchange
+from marketdata_pipelines.cli.explain import explain
 from marketdata_pipelines.cli.feeds import feeds
 from marketdata_pipelines.cli.gaps import gaps
 from marketdata_pipelines.cli.ingest import ingest
+from marketdata_pipelines.cli.lake import lake
 from marketdata_pipelines.cli.notify import notify
+from marketdata_pipelines.cli.reference import reference
 from marketdata_pipelines.cli.rejected import rejected
 from marketdata_pipelines.cli.table import table
 from marketdata_pipelines.cli.up import up
@@ -39,8 +42,10 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (demo, up, ingest, backfill, bars, table, rejected, gaps, feeds, notify, doctor, exchange):
+for command in (demo, up, ingest, backfill, bars, table, explain, rejected, gaps, feeds, notify, doctor, exchange):
     app.command()(command)
+app.add_typer(reference)
+app.add_typer(lake)
 
 
 def main() -> None:

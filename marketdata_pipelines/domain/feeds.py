@@ -135,6 +135,16 @@ class TradeFilter:
 
 
 @dataclass(frozen=True, slots=True)
+class Keep:
+    """How long is kept what nothing needs today; None: for ever.
+
+    `superseded_raw_days`: files of raw parts of which nothing counts any more, from when that became known.
+    """
+
+    superseded_raw_days: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Feed:
     """One stream of bars or trades from one source at one base interval on one calendar."""
 
@@ -156,6 +166,10 @@ class Feed:
     description: str = ""
     owners: tuple[str, ...] = ()
     schedule: Schedule | None = None
+    # References that answers are adjusted and resolved by; what the tables hold does not depend on them.
+    corporate_actions: str | None = None
+    instruments: str | None = None
+    keep: Keep = field(default_factory=Keep)
 
     @property
     def timeframes(self) -> tuple[str, ...]:
@@ -215,7 +229,7 @@ def _versions(feed: Feed) -> tuple[str, str]:
 
 def _definition(feed: Feed) -> dict[str, Any]:
     definition = asdict(feed)
-    for key in ("description", "owners", "start", "schedule"):
+    for key in ("description", "owners", "start", "schedule", "corporate_actions", "instruments", "keep"):
         definition.pop(key)
     for key in ("path", *_NETWORK_KEYS):
         definition["source"].pop(key)

@@ -28,10 +28,9 @@ def trades_to_bars(feed: Feed, trades: pa.Table, anchor: Ints) -> pa.Table:
     """
     codes, symbols = symbol_codes(trades["symbol"])
     ns = int_values(trades["ts"])
-    width = feed.interval.us * 1000
-    bucket = (anchor * 1000 + (ns - anchor * 1000) // width * width) // 1000
+    bucket = trade_buckets(feed, ns, anchor)
     order = np.lexsort((ns, bucket, codes))
-    counts_price, counts_volume = _counting(trades, feed.trade_filter)
+    counts_price, counts_volume = counting_trades(trades, feed.trade_filter)
     order = order[(counts_price | counts_volume)[order]]
     codes, bucket = codes[order], bucket[order]
     starts = _run_starts(codes, bucket)
@@ -67,7 +66,15 @@ def trades_to_bars(feed: Feed, trades: pa.Table, anchor: Ints) -> pa.Table:
     return table.filter(pa.array(has_price))
 
 
-def _counting(trades: pa.Table, trade_filter: TradeFilter) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+def trade_buckets(feed: Feed, ns: Ints, anchor: Ints) -> Ints:
+    """The open (UTC microseconds) of the base bar each trade is in; trades in nanoseconds, anchors in microseconds."""
+    width = feed.interval.us * 1000
+    opens: Ints = (anchor * 1000 + (ns - anchor * 1000) // width * width) // 1000
+    return opens
+
+
+def counting_trades(trades: pa.Table, trade_filter: TradeFilter) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Which trades count for OHLC, and which for volume."""
     everything = np.ones(trades.num_rows, bool)
     on_exchange = everything & ~_listed(trades["exchange"], trade_filter.exclude_exchanges)
     price = on_exchange & ~_listed(trades["conditions"], trade_filter.ohlc_exclude_conditions)

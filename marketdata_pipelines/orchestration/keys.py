@@ -1,6 +1,7 @@
 """Names of the graph: asset keys, groups, kinds, owners and jobs, the same for whoever meets an asset by key."""
 
 import re
+from collections.abc import Sequence
 
 from dagster import AssetKey
 
@@ -55,8 +56,13 @@ def asset_kinds(feed: Feed, asset: str) -> set[str]:
 
 def asset_owners(feed: Feed) -> list[str]:
     """Owners in Dagster's form: e-mail addresses as they are, anything else as a team."""
-    owners = feed.owners or (DEFAULT_OWNER,)
-    return [owner if _EMAIL.match(owner) or owner.startswith("team:") else f"team:{owner}" for owner in owners]
+    return owner_names(feed.owners)
+
+
+def owner_names(owners: Sequence[str]) -> list[str]:
+    """Owners in Dagster's form; the default one where nobody is named."""
+    named = owners or (DEFAULT_OWNER,)
+    return [owner if _EMAIL.match(owner) or owner.startswith("team:") else f"team:{owner}" for owner in named]
 
 
 def asset_tags(feed: Feed) -> dict[str, str]:

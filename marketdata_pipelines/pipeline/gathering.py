@@ -1,6 +1,6 @@
 """What one partition's walk has made so far: tables to be stored in one commit, checks, and results to report."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from datetime import date, datetime
 
@@ -23,6 +23,7 @@ from marketdata_pipelines.pipeline.validate import LoadedPart
 from marketdata_pipelines.quality.checks import DerivedBatch, check_derived
 from marketdata_pipelines.quality.examples import rejected_by_rule
 from marketdata_pipelines.quality.outcome import CheckOutcome, Facts
+from marketdata_pipelines.stores.lake.catalog import StandingPart, Stored
 from marketdata_pipelines.stores.lake.lake import Lake, TableWrite
 
 _PREVIEW_ROWS = 5
@@ -36,6 +37,10 @@ class Gathered:
 
     def __init__(self, feed: Feed, key: str) -> None:
         self._feed, self._key = feed, key
+        # The symbols whose rows the tables hold, where a partition is walked in part (see `revising`).
+        self.symbols: tuple[str, ...] | None = None
+        # How many validated bars there are, of which parts and when known: for the next walk to go on from.
+        self.walked: tuple[int, str, int, list[StandingPart]] | None = None
         self._writes: list[TableWrite] = []
         self._results: list[AssetResult] = []
         self._reason: str | None = None
@@ -50,31 +55,35 @@ class Gathered:
         facts: Facts | None = None,
         volume: float | None = None,
         bars: int | None = None,
+        whole: Collection[str] = (),
     ) -> None:
         """An asset's tables of this partition, with the digest of what they are derived from (one, or by table).
 
-        `volume` and `bars` are what they must add up to, where known.
+        `volume` and `bars` are what they must add up to, where known. `whole` names tables that hold every symbol
+        although the partition is walked in part.
         """
         for name, table in tables.items():
-            self.add_table(name, self._key, table, inputs if isinstance(inputs, str) else inputs[name])
+            symbols = None if name in whole else self.symbols
+            digest = inputs if isinstance(inputs, str) else inputs[name]
+            self._writes.append(TableWrite(name, self._key, table, digest, symbols))
         outcome = check_derived(DerivedBatch(self._feed, self._key, asset, tables, volume, bars))
         if outcome is not None:
             self.checks.append(outcome)
         self._results.append(_result(asset, tables, facts or {}))
 
     def add_table(self, table: str, key: str, content: pa.Table | None, inputs: str) -> None:
-        """A table, perhaps of another partition that this one's bars are in too; None removes it."""
+        """A whole table, perhaps of another partition that this one's bars are in too; None removes it."""
         self._writes.append(TableWrite(table, key, content, inputs))
 
-    def add_raw(self, asset: str, parts: list[LoadedPart]) -> None:
-        """The raw parts, which ingest has written; nothing where there are none."""
+    def add_raw(self, asset: str, parts: list[LoadedPart], rows: int) -> None:
+        """The raw parts, which ingest has written, and how many rows they have; nothing where there are none."""
         if parts:
-            self._results.append(_raw_result(asset, parts))
+            self._results.append(_raw_result(asset, parts, rows))
 
     def add_rejected(self, rejected: pa.Table, inputs: str, *, stored: bool) -> None:
         """The rejected rows; kept also when a check blocks what is downstream."""
         if stored:
-            self._writes.append(TableWrite(REJECTED_BARS, self._key, rejected, inputs))
+            self._writes.append(TableWrite(REJECTED_BARS, self._key, rejected, inputs, self.symbols))
             examples = rejected_by_rule(rejected)
             counts: Facts = {str(example["rule"]): int(example["rows"] or 0) for example in examples}
             result = _result(REJECTED_BARS, {REJECTED_BARS: rejected}, counts)
@@ -98,8 +107,8 @@ class Gathered:
         Errors: PartitionConflict when `holds`, asked right before, says no; nothing is written then.
         """
         stored = lake.store(self._feed.name, self._writes, manifest, holds=holds)
-        sizes = {item.tbl: item.bytes for item in stored if item.partition == self._key}
-        results = [_with_bytes(result, sizes) for result in self._results]
+        own = {item.tbl: item for item in stored if item.partition == self._key}
+        results = [_as_stored(result, own) for result in self._results]
         return PartitionOutcome(self._feed.name, self._key, tuple(results), tuple(self.checks), self._reason)
 
 
@@ -115,8 +124,7 @@ def _result(asset: str, tables: dict[str, pa.Table], facts: Facts) -> AssetResul
     )  # fmt: skip
 
 
-def _raw_result(asset: str, parts: list[LoadedPart]) -> AssetResult:
-    rows = sum(part.table.num_rows for part in parts)
+def _raw_result(asset: str, parts: list[LoadedPart], rows: int) -> AssetResult:
     whole = pa.concat_tables([part.table.select(["symbol", "ts"]).cast(_RAW_KEYS, safe=False) for part in parts])
     first, last = _span(whole)
     names = sorted({part.standing.ingest.file for part in parts})
@@ -126,9 +134,13 @@ def _raw_result(asset: str, parts: list[LoadedPart]) -> AssetResult:
     return AssetResult(asset, rows, count_symbols(whole), first, last, 0, {asset: rows}, facts, preview)
 
 
-def _with_bytes(result: AssetResult, sizes: dict[str, int]) -> AssetResult:
-    size = sum(sizes.get(name, 0) for name in result.table_rows)
-    return replace(result, bytes=size)
+def _as_stored(result: AssetResult, stored: dict[str, Stored]) -> AssetResult:
+    """With the sizes of the whole tables, of which a walk in part has made some rows only."""
+    rows = {name: stored[name].rows if name in stored else count for name, count in result.table_rows.items()}
+    size = sum(stored[name].bytes for name in rows if name in stored)
+    finest = stored.get(next(iter(rows)))
+    symbols = result.symbols if finest is None or not finest.symbols else finest.symbols
+    return replace(result, bytes=size, table_rows=rows, rows=sum(rows.values()), symbols=symbols)
 
 
 def _span(table: pa.Table) -> tuple[datetime | None, datetime | None]:

@@ -16,6 +16,7 @@ from enum import StrEnum
 from multiprocessing import get_context
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from marketdata_pipelines.domain.bars import RAW_BAR_SCHEMA
 from marketdata_pipelines.domain.feeds import Feed
@@ -29,9 +30,11 @@ from marketdata_pipelines.pipeline.staging import PartitionStaging
 from marketdata_pipelines.pipeline.versions import code_version
 from marketdata_pipelines.sources.parsed import Finding
 from marketdata_pipelines.stores.lake.catalog import Ingest, PulledWindow, RawPart
+from marketdata_pipelines.stores.lake.deltas import NO_SYMBOL
 from marketdata_pipelines.stores.lake.lake import Lake, digest
 
 logger = logging.getLogger(__name__)
+_FEW_SYMBOLS = 32
 Clock = Callable[[], int]
 
 
@@ -249,7 +252,13 @@ def _write_part(
         "rows": table.num_rows,
     }
     lake.write_raw(path, table, manifest)
-    return RawPart(partition, name, part_id, lake.layout.relative(path), table.num_rows)
+    return RawPart(partition, name, part_id, lake.layout.relative(path), table.num_rows, _few_symbols(table))
+
+
+def _few_symbols(table: pa.Table) -> tuple[str, ...] | None:
+    """The symbols of a part where they are few, so that a later change of others need not read it."""
+    found = pc.unique(table["symbol"])
+    return None if len(found) > _FEW_SYMBOLS else tuple(sorted(symbol or NO_SYMBOL for symbol in found.to_pylist()))
 
 
 def _replaced_partitions(lake: Lake, feed: Feed, source: SourceFile) -> list[str]:

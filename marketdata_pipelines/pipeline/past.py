@@ -31,7 +31,7 @@ from marketdata_pipelines.pipeline.aggregate import (
 )
 from marketdata_pipelines.pipeline.coarse import DAILY_TABLE, SEVERAL_DAYS, CoarseBars
 from marketdata_pipelines.pipeline.validate import LoadedPart, Validated, validate_parts
-from marketdata_pipelines.pipeline.views import build_views
+from marketdata_pipelines.pipeline.views import build_view
 from marketdata_pipelines.stores.lake.catalog import StandingPart
 from marketdata_pipelines.stores.lake.lake import Lake
 from marketdata_pipelines.stores.lake.parquet import read_file
@@ -89,7 +89,7 @@ class PastTables:
         if table in made.intraday:
             return made.intraday[table]
         sessions = self._calendar.sessions(*partition_span(key, self._base))
-        return build_views([table], self.validated(key).bars, made.daily, sessions, self._zone())[table]
+        return build_view(table, self.validated(key).bars, made.daily, sessions, self._zone())
 
     def sources(self, table: str, key: str) -> list[str]:
         """The base partitions a partition of a table is made of, as far as something of them was known."""

@@ -14,7 +14,6 @@ from marketdata_pipelines.pipeline.coarse import SEVERAL_DAYS, CoarseBars
 from marketdata_pipelines.sources.files.listing import list_files
 from marketdata_pipelines.stores.lake.catalog import Stored
 from marketdata_pipelines.stores.lake.lake import Lake, digest
-from marketdata_pipelines.stores.lake.parquet import read_manifest
 
 
 def is_walked(lake: Lake, feed: Feed, key: str) -> bool:
@@ -115,7 +114,7 @@ def _is_made_of(lake: Lake, stored: Stored, upstream: Iterable[str]) -> bool:
 def _versions(lake: Lake, stored: Stored) -> list[str]:
     """The versions a file was made under: a new definition alone makes no table late."""
     try:
-        manifest = read_manifest(lake.layout.root / stored.path)
+        manifest = lake.manifest(stored)
     except OSError:
         return []
     return [str(manifest.get(name, "")) for name in ("feed_version", "calendar_version", "code_version")]

@@ -1,5 +1,6 @@
 """One partition's raw parts into validated bars and rejected rows."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,7 +61,7 @@ def validate_parts(feed: Feed, grid: SessionGrid, parts: list[LoadedPart]) -> Va
     tables: list[LoadedPart] = []
     for part in parts:
         if _has_trades(part):
-            part, refused, kept = _bars_of_trades(feed, grid, part)
+            part, refused, kept = bars_of_trades(feed, grid, part)
             rejected.append(refused)
             accepted += kept
         tables.append(part)
@@ -72,6 +73,39 @@ def validate_parts(feed: Feed, grid: SessionGrid, parts: list[LoadedPart]) -> Va
     order = [("file", "ascending"), ("row", "ascending"), ("part", "ascending")]
     raw_rows = sum(part.table.num_rows for part in parts)
     return Validated(judged.bars, whole.sort_by(order), raw_rows, accepted, judged.replaced)
+
+
+@dataclass(frozen=True, slots=True)
+class DecidedRows:
+    """The rows of several parts side by side, and which of them stand.
+
+    `source` is each row's part, by position; `mask` the rules it broke or lost by, 0 where it stands; `order` the
+    standing rows by (symbol, ts); `placement` where each row belongs.
+    """
+
+    raw: pa.Table
+    source: Ints
+    mask: Ints
+    order: Ints
+    placement: Placement
+
+
+def decide_rows(feed: Feed, grid: SessionGrid, parts: Sequence[LoadedPart]) -> DecidedRows:
+    """Judge the rows of bar parts in ledger order and decide which stand.
+
+    A row is judged beside those of its symbol only: parts narrowed to some symbols and times give the same verdicts.
+    """
+    masks, placements = [], []
+    for part in parts:
+        mask, placement = bar_mask(part.table, feed, grid, part.standing.ingest.known_at_us)
+        masks.append(mask)
+        placements.append(placement)
+    raw = pa.concat_tables([part.table for part in parts]).combine_chunks()
+    mask = np.concatenate(masks)
+    source = np.repeat(np.arange(len(parts)), [part.table.num_rows for part in parts]).astype(np.int64)
+    _delete_left_out(raw, mask, source, parts)
+    standing = resolve_duplicates(raw, mask, source)
+    return DecidedRows(raw, source, standing.mask, standing.order, _joined(placements))
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,25 +121,16 @@ class _Judged:
 def _judge_bars(feed: Feed, grid: SessionGrid, parts: list[LoadedPart]) -> _Judged:
     if not any(part.table.num_rows for part in parts):
         return _Judged(BAR_SCHEMA.empty_table(), [], [0] * len(parts), False)
-    masks, placements = [], []
-    for part in parts:
-        mask, placement = bar_mask(part.table, feed, grid, part.standing.ingest.known_at_us)
-        masks.append(mask)
-        placements.append(placement)
-    raw = pa.concat_tables([part.table for part in parts]).combine_chunks()
-    mask = np.concatenate(masks)
-    source = np.repeat(np.arange(len(parts)), [part.table.num_rows for part in parts]).astype(np.int64)
-    _delete_left_out(raw, mask, source, parts)
-    standing = resolve_duplicates(raw, mask, source)
-    bars = _bar_table(feed, raw, standing.order, _joined(placements), grid)
+    decided = decide_rows(feed, grid, parts)
+    bars = _bar_table(feed, decided.raw, decided.order, decided.placement, grid)
     # Bars made of trades never reject trades: a later revision of theirs is recorded trade by trade at ingest.
     rejected = [
-        _rejected_rows(part, part.table, standing.mask[source == position])
+        _rejected_rows(part, part.table, decided.mask[decided.source == position])
         for position, part in enumerate(parts)
         if not _has_trades(part)
     ]
-    kept = np.bincount(source[standing.order], minlength=len(parts))
-    replaced = bool((standing.mask & _REPLACED).any())
+    kept = np.bincount(decided.source[decided.order], minlength=len(parts))
+    replaced = bool((decided.mask & _REPLACED).any())
     return _Judged(bars, rejected, [int(count) for count in kept], replaced)
 
 
@@ -117,7 +142,7 @@ def _replaces(part: LoadedPart) -> bool:
     return part.standing.ingest.mode == IngestMode.REPLACE_WINDOW
 
 
-def _delete_left_out(raw: pa.Table, mask: Ints, source: Ints, parts: list[LoadedPart]) -> None:
+def _delete_left_out(raw: pa.Table, mask: Ints, source: Ints, parts: Sequence[LoadedPart]) -> None:
     """Mark rows of earlier parts that a later `replace_window` ingest covers and does not bring again.
 
     A file covers the time of its good rows; a vendor's answer the window and the symbols it was asked for.
@@ -145,7 +170,7 @@ def _replaced_window(ingest: Ingest) -> tuple[int | None, int | None, frozenset[
     return ingest.pulled.start_us, ingest.pulled.end_us - 1, frozenset(ingest.pulled.symbols)
 
 
-def _bars_of_trades(feed: Feed, grid: SessionGrid, part: LoadedPart) -> tuple[LoadedPart, pa.Table, int]:
+def bars_of_trades(feed: Feed, grid: SessionGrid, part: LoadedPart) -> tuple[LoadedPart, pa.Table, int]:
     """The part with bars in place of its trades, its rejected trades, and how many trades stand."""
     mask, placement = trade_mask(part.table, feed, grid, part.standing.ingest.known_at_us)
     good = np.flatnonzero(mask == 0)

@@ -9,10 +9,8 @@ from marketdata_pipelines.domain import views
 from marketdata_pipelines.domain.sessions import Session
 
 
-def build_views(
-    wanted: Sequence[str], bars: pa.Table, daily: pa.Table, sessions: Sequence[Session], zone: str
-) -> dict[str, pa.Table]:
-    """The rows of some views. `bars` has BAR_SCHEMA, `daily` AGGREGATE_SCHEMA (1d bars), both of one partition.
+def build_view(view: str, bars: pa.Table, daily: pa.Table, sessions: Sequence[Session], zone: str) -> pa.Table:
+    """The rows of a view. `bars` has BAR_SCHEMA, `daily` AGGREGATE_SCHEMA (1d bars), both of one partition.
 
     `zone`: whose hours of the day are told apart.
     """
@@ -23,4 +21,4 @@ def build_views(
         t.LATEST_BARS: lambda: views.latest_bars(bars),
         t.HOURLY_VOLUME: lambda: views.hourly_volume(bars, zone),
     }
-    return {view: makers[view]() for view in wanted}
+    return makers[view]()

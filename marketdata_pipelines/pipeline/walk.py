@@ -7,30 +7,27 @@ begins: a kill loses at most the one in hand. What a partition's check blocks is
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import date
 from functools import partial
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from marketdata_pipelines.domain import tables as t
-from marketdata_pipelines.domain.bars import AGGREGATE_SCHEMA
 from marketdata_pipelines.domain.feeds import Feed
 from marketdata_pipelines.domain.partitions import Period, partition_span, period_of
-from marketdata_pipelines.domain.session_grid import SessionGrid, feed_calendar
-from marketdata_pipelines.domain.sessions import Session, open_calendar
+from marketdata_pipelines.domain.session_grid import feed_calendar
+from marketdata_pipelines.domain.sessions import Session
 from marketdata_pipelines.errors import MarketDataError, PartitionConflict, StoreError, WorkFailed
-from marketdata_pipelines.pipeline.aggregate import aggregate_partition
 from marketdata_pipelines.pipeline.changes import misplaced_tables
-from marketdata_pipelines.pipeline.coarse import DAILY_TABLE, CoarseBars, bucket_inputs
+from marketdata_pipelines.pipeline.coarse import CoarseBars, bucket_inputs
 from marketdata_pipelines.pipeline.definitions import note_definition
+from marketdata_pipelines.pipeline.deriving import Deriver, ValidBars, together
 from marketdata_pipelines.pipeline.gathering import Gathered
 from marketdata_pipelines.pipeline.neighbours import SharedBuckets
 from marketdata_pipelines.pipeline.outcome import PartitionOutcome
+from marketdata_pipelines.pipeline.revising import Reviser, Revision
 from marketdata_pipelines.pipeline.validate import LoadedPart, Validated, validate_parts
 from marketdata_pipelines.pipeline.versions import Versions
-from marketdata_pipelines.pipeline.views import build_views
 from marketdata_pipelines.quality.checks import Suite, ValidatedBatch, check_raw, check_rejected, default_suites
 from marketdata_pipelines.quality.outcome import Facts
 from marketdata_pipelines.stores.lake.catalog import StandingPart
@@ -40,15 +37,6 @@ from marketdata_pipelines.stores.lake.parquet import read_file
 logger = logging.getLogger(__name__)
 _NEVER_US = 2**62
 _ATTEMPTS = 20
-_AGGREGATED = {
-    t.INTRADAY_BARS,
-    t.DAILY_BARS,
-    t.WEEKLY_BARS,
-    t.MONTHLY_BARS,
-    t.DAILY_SUMMARY,
-    t.SYMBOL_PERFORMANCE,
-    t.TOP_VOLUME,
-}
 
 
 def walk_partitions(
@@ -89,18 +77,6 @@ def walker_of(lake: Lake, feed: Feed, suites: Sequence[Suite] | None = None) -> 
     return PartitionWalker(lake, feed, default_suites() if suites is None else suites)
 
 
-@dataclass(frozen=True, slots=True)
-class _Base:
-    """A base partition past validation."""
-
-    key: str
-    grid: SessionGrid
-    sessions: list[Session]
-    bars: pa.Table
-    horizon_us: int
-    inputs: str
-
-
 class PartitionWalker:
     """Walks the partitions of one feed."""
 
@@ -111,9 +87,11 @@ class PartitionWalker:
         self._raw = t.raw_asset(feed)
         self._coarse = CoarseBars(lake, feed)
         self._calendar = feed_calendar(feed)
-        self._zone = "UTC" if self._calendar.zone == "UTC" else open_calendar(feed.calendar).zone
         self._versions = Versions(feed)
         self._buckets = SharedBuckets(feed, self._coarse, self._versions)
+        self._reviser = Reviser(lake, feed, self._versions)
+        self._deriver = Deriver(lake, feed, self._coarse, self._buckets, self._versions)
+        self._all = frozenset(each.name for each in self._sets.values() if each.period is self._period)
 
     def walk_period(self, key: str, period: Period, wanted: frozenset[str]) -> PartitionOutcome:
         """Walk one partition of any period of the feed.
@@ -148,9 +126,13 @@ class PartitionWalker:
             except MarketDataError as error:
                 raise WorkFailed(f"{self._feed.name} stopped at {key}: {error}") from error
             try:
-                return gathered.store(self._lake, self._versions.manifest, holds=partial(_still, premise, before))
+                outcome = gathered.store(self._lake, self._versions.manifest, holds=partial(_still, premise, before))
             except PartitionConflict as error:
                 logger.info("%s %s: %s", self._feed.name, key, error)
+                continue
+            if gathered.walked is not None:
+                self._reviser.note(key, *gathered.walked)
+            return outcome
         raise WorkFailed(
             f"{self._feed.name} stopped at {key}: its sources changed {_ATTEMPTS} times while it was walked; "
             "run it again when less is written at once"
@@ -173,7 +155,7 @@ class PartitionWalker:
     def _gather(self, gathered: Gathered, key: str, wanted: frozenset[str]) -> None:
         base = self._validated(gathered, key, wanted)
         if base is not None:
-            self._derive(gathered, base, wanted)
+            self._deriver.derive(gathered, base, wanted)
 
     def _gather_period(self, gathered: Gathered, key: str, span: tuple[date, date], wanted: frozenset[str]) -> None:
         start, end = span
@@ -191,7 +173,7 @@ class PartitionWalker:
                     f"run: marketdata backfill {self._feed.name} --start {start} --end {end}"
                 )
 
-    def _validated(self, gathered: Gathered, key: str, wanted: frozenset[str]) -> _Base | None:
+    def _validated(self, gathered: Gathered, key: str, wanted: frozenset[str]) -> ValidBars | None:
         """The partition's validated bars: made anew when wanted, else the stored ones; None when nothing follows."""
         grid = self._coarse.grid(key)
         sessions = self._calendar.sessions(*partition_span(key, self._period))
@@ -200,37 +182,61 @@ class PartitionWalker:
         if not wanted & {self._raw, t.VALIDATED_BARS, t.REJECTED_BARS}:
             stored = self._lake.catalog.stored_partition(t.VALIDATED_BARS, self._feed.name, key)
             bars = self._lake.read(t.VALIDATED_BARS, self._feed.name, key)
-            return _Base(key, grid, sessions, bars, horizon_us, stored.inputs if stored else "")
-        loaded = [LoadedPart(part, read_file(self._lake.layout.root / part.part.path)) for part in parts]
+            return ValidBars(key, grid, sessions, bars, bars, horizon_us, stored.inputs if stored else "")
+        revision = self._reviser.revision(key, grid, parts) if wanted >= self._all else None
+        loaded = self._loaded(gathered, parts, revision)
         validated = validate_parts(self._feed, grid, loaded)
-        inputs = self._versions.part_inputs([part.part.part_id for part in parts], in_order=validated.replaced)
+        in_order = validated.replaced or (revision is not None and revision.in_order)
+        inputs = self._versions.part_inputs([part.part.part_id for part in parts], in_order=in_order)
+        bars = (
+            validated.bars
+            if revision is None
+            else together(self._lake, self._feed, t.VALIDATED_BARS, key, validated.bars, revision)
+        )
+        gathered.walked = (bars.num_rows, inputs, horizon_us, parts)
         if self._raw in wanted:
-            gathered.add_raw(self._raw, loaded)
+            gathered.add_raw(self._raw, loaded, sum(part.part.rows for part in parts))
         if t.REJECTED_BARS in wanted:
             gathered.add_rejected(validated.rejected, inputs, stored=bool(parts))
-        failed = self._check(gathered, self._batch(key, sessions, parts, validated), validated, wanted)
-        if not validated.bars.num_rows and (failed or not parts):
+        recorded = sum(part.part.rows for part in parts)
+        if revision is not None:
+            recorded = sum(part.table.num_rows for part in loaded)
+        failed = self._check(gathered, self._batch(key, sessions, loaded, validated, bars, recorded), validated, wanted)
+        if not bars.num_rows and (failed or not parts):
             self._withdraw(gathered, key, sessions, keep_rejected=bool(parts))
             return None
         if failed:
             return None
         if t.VALIDATED_BARS in wanted:
             gathered.add(t.VALIDATED_BARS, {t.VALIDATED_BARS: validated.bars}, inputs, facts=_row_facts(validated))
-        return _Base(key, grid, sessions, validated.bars, horizon_us, inputs)
+        return ValidBars(key, grid, sessions, validated.bars, bars, horizon_us, inputs, revision)
+
+    def _loaded(self, gathered: Gathered, parts: list[StandingPart], revision: Revision | None) -> list[LoadedPart]:
+        """The rows to be walked: all of them, or those of the symbols that a revision touches."""
+        if revision is None:
+            return [LoadedPart(part, read_file(self._lake.layout.root / part.part.path)) for part in parts]
+        gathered.symbols = revision.symbols
+        return self._reviser.load(parts, revision.symbols)
 
     def _batch(
-        self, key: str, sessions: list[Session], parts: list[StandingPart], validated: Validated
+        self,
+        key: str,
+        sessions: list[Session],
+        parts: list[LoadedPart],
+        validated: Validated,
+        bars: pa.Table,
+        recorded_rows: int,
     ) -> ValidatedBatch:
         # Minutes after the last ingest cannot have been brought; with none at all, everything is expected.
-        known_until = max((part.ingest.known_at_us for part in parts), default=_NEVER_US)
+        known_until = max((part.standing.ingest.known_at_us for part in parts), default=_NEVER_US)
         return ValidatedBatch(
             feed=self._feed,
             partition=key,
             raw_rows=validated.raw_rows,
-            recorded_rows=sum(part.part.rows for part in parts),
+            recorded_rows=recorded_rows,
             accepted_rows=validated.accepted_rows,
             rejected_rows=validated.rejected.num_rows,
-            bars=validated.bars,
+            bars=bars,
             expected_minutes=sum(session.minutes for session in sessions if session.close <= known_until),
             rejected=validated.rejected,
         )
@@ -258,38 +264,6 @@ class PartitionWalker:
 
     def _stored_tables(self, key: str, names: Iterable[str]) -> list[str]:
         return [name for name in names if self._lake.catalog.stored_partition(name, self._feed.name, key) is not None]
-
-    def _derive(self, gathered: Gathered, base: _Base, wanted: frozenset[str]) -> None:
-        inputs = self._versions.inputs([base.inputs])
-        regular = base.bars.filter(base.bars["regular"])
-        volume = pc.sum(regular["volume"]).as_py() if regular["volume"].null_count == 0 else None
-        daily = AGGREGATE_SCHEMA.empty_table()
-        if wanted & _AGGREGATED:
-            made = aggregate_partition(self._feed, base.grid, base.bars, base.horizon_us)
-            daily = made.daily
-            if t.INTRADAY_BARS in wanted and made.intraday:
-                gathered.add(t.INTRADAY_BARS, made.intraday, inputs, volume=volume, bars=regular.num_rows)
-        self._derive_buckets(gathered, base, daily, wanted, inputs)
-        views = [view for view in t.VIEWS if view in wanted and view in self._sets]
-        for view, table in build_views(views, base.bars, daily, base.sessions, self._zone).items():
-            gathered.add(view, {view: table}, inputs)
-
-    def _derive_buckets(
-        self, gathered: Gathered, base: _Base, daily: pa.Table, wanted: frozenset[str], inputs: str
-    ) -> None:
-        """1d and 2d bars, and 1w and 1M where they share the base partitioning."""
-        source = inputs if self._coarse.source_table == DAILY_TABLE else base.inputs
-        for asset in self._buckets.names:
-            if asset not in wanted:
-                continue
-            own = {DAILY_TABLE: daily} if DAILY_TABLE in self._sets[asset].tables else {}
-            digests = {DAILY_TABLE: inputs}
-            for made in self._buckets.derive(asset, base.key, base.sessions, daily, source):
-                if made.partition == base.key and made.table is not None:
-                    own[made.name], digests[made.name] = made.table, made.inputs
-                else:
-                    gathered.add_table(made.name, made.partition, made.table, made.inputs)
-            gathered.add(asset, own, digests)
 
 
 def _still(premise: Callable[[], object], before: object) -> bool:

@@ -4,7 +4,9 @@ Reads through `LakeReader.bars` only, so that whatever that understands (as of a
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import date, timedelta
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +15,7 @@ import pyarrow.compute as pc
 
 from marketdata_pipelines.domain.continuous import Adjust, Holding, OnMissing, adjusted, amounts
 from marketdata_pipelines.domain.feeds import Feed
-from marketdata_pipelines.domain.intervals import DAY_US
+from marketdata_pipelines.domain.intervals import DAY_US, parse_interval
 from marketdata_pipelines.domain.references import Reference
 from marketdata_pipelines.domain.rolls import RollRule
 from marketdata_pipelines.errors import PartitionMissing, SettingsInvalid
@@ -111,6 +113,16 @@ class ContinuousSeries:
         return question.answer(time_range(start, end), how, missing)
 
 
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """Bars of one symbol from a session date to another, both included."""
+
+    held: Holding
+    symbol: str
+    first: date
+    last: date
+
+
 class _Question:
     """One series asked for in one timeframe."""
 
@@ -128,7 +140,7 @@ class _Question:
         pieces = [(held, bars) for held, bars in pieces if bars.num_rows]
         if not pieces:
             raise PartitionMissing(self._nothing_there())
-        notes = [note for _, bars in pieces for note in answer_notes(bars)]
+        notes = [*self._series.contracts.notes, *(note for _, bars in pieces for note in answer_notes(bars))]
         bars = self._joined(pieces, adjust, missing)
         if self._several:
             bars = _between(self._combined(bars), wanted)
@@ -149,17 +161,29 @@ class _Question:
         return [day for day, label in labels.items() if first <= label <= last]
 
     def _pieces(self, days: list[date]) -> Iterator[tuple[Holding, pa.Table]]:
-        """The bars of each holding, read for the days on which its contract has any, symbol by symbol."""
+        """The bars of each holding, of the days on which its contract has any."""
         timeframe = "1d" if self._several else self._timeframe
+        runs = list(self._runs(days))
+        if runs and not parse_interval(timeframe).is_intraday:
+            # So few bars that one question for all is quicker than one for each contract.
+            names, first, last = {run.symbol for run in runs}, runs[0].first, runs[-1].last
+            found = self._reader.bars(self._feed.name, sorted(names), timeframe, first, last, **self._options)
+            for run in runs:
+                mine = _between(found, TimeRange(run.first, run.last))
+                yield run.held, _owned(mine.filter(pc.equal(mine["symbol"], run.symbol)))
+            return
+        for run in runs:
+            found = self._reader.bars(self._feed.name, [run.symbol], timeframe, run.first, run.last, **self._options)
+            yield run.held, _owned(found)
+
+    def _runs(self, days: list[date]) -> Iterator["_Run"]:
+        """What to read: a holding's contract under one symbol, from the first day with a bar to the last."""
         symbols = self._series.contracts.symbols
         for held in self._series.held:
             own = [day for day in days if held.start <= day <= (held.end or date.max) and held.month in symbols[day]]
-            while own:
-                symbol = symbols[own[0]][held.month]
-                count = next((at for at, day in enumerate(own) if symbols[day][held.month] != symbol), len(own))
-                found = self._reader.bars(self._feed.name, [symbol], timeframe, own[0], own[count - 1], **self._options)
-                yield held, found.append_column("contract", found["symbol"].cast(pa.string()))
-                own = own[count:]
+            for symbol, run in groupby(own, key=lambda day: symbols[day][held.month]):
+                span = list(run)
+                yield _Run(held, symbol, span[0], span[-1])
 
     def _joined(self, pieces: list[tuple[Holding, pa.Table]], adjust: Adjust, missing: OnMissing) -> pa.Table:
         """All pieces as one table, each brought to the last one's prices."""
@@ -179,12 +203,12 @@ class _Question:
         buckets = aggregate_days(self._feed, _as_aggregates(daily), self._timeframe, 0)
         group, _, _ = day_buckets(self._feed, int_values(daily["ts"]) // DAY_US, self._timeframe)
         last = np.searchsorted(group, np.arange(buckets.num_rows), "right") - 1
-        contracts = daily["contract"].take(pa.array(last))
-        columns = {name: buckets[name] for name in daily.column_names if name in buckets.column_names}
+        # What is no price, sum or time of the bucket (the contract, its instrument) is the last day's.
+        closing = daily.take(pa.array(last))
+        columns = {name: (buckets if name in buckets.column_names else closing)[name] for name in daily.column_names}
         columns["timeframe"] = pa.array([self._timeframe] * buckets.num_rows, pa.string())
-        columns["is_final"] = self._final(buckets, contracts)
-        columns["contract"] = contracts
-        return pa.table({name: columns[name] for name in daily.column_names})
+        columns["is_final"] = self._final(buckets, closing["contract"])
+        return pa.table(columns)
 
     def _final(self, buckets: pa.Table, contracts: pa.ChunkedArray) -> pa.Array:
         first, last = buckets["session_date"][0].as_py(), buckets["session_date"][-1].as_py()
@@ -199,6 +223,11 @@ class _Question:
         contracts, days = self._series.contracts, sorted(self._series.contracts.symbols)
         there = f"there: contracts {', '.join(map(str, contracts.chain))} from {days[0]} to {days[-1]}"
         return f"{self._feed.name} has no bars of {self._series.symbol} in that range; {there}"
+
+
+def _owned(bars: pa.Table) -> pa.Table:
+    """Bars that say whose they are."""
+    return bars.append_column("contract", bars["symbol"].cast(pa.string()))
 
 
 def _between(bars: pa.Table, wanted: TimeRange) -> pa.Table:

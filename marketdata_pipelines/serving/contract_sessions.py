@@ -5,7 +5,7 @@ What a series makes of them is in `continuous`.
 
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +28,7 @@ from marketdata_pipelines.domain.session_grid import feed_calendar
 from marketdata_pipelines.domain.sessions import open_calendar
 from marketdata_pipelines.domain.trading_days import TradingDays
 from marketdata_pipelines.errors import SchemaMismatch, SettingsInvalid
+from marketdata_pipelines.serving.notes import answer_notes
 from marketdata_pipelines.serving.ranges import Moment, instant_us
 
 if TYPE_CHECKING:
@@ -39,7 +40,10 @@ _AROUND = timedelta(days=60)
 
 @dataclass(frozen=True, slots=True)
 class ContractSessions:
-    """One root's contracts. `sessions` and `symbols` are by session date, then by contract month."""
+    """One root's contracts. `sessions` and `symbols` are by session date, then by contract month.
+
+    `notes` are what the bars they were read from have to say about themselves.
+    """
 
     root: str
     sessions: dict[date, dict[ContractMonth, ContractDay]]
@@ -47,6 +51,7 @@ class ContractSessions:
     expiries: dict[ContractMonth, date | None]
     feed_days: TradingDays
     exchange_days: TradingDays
+    notes: tuple[str, ...] = ()
 
     @property
     def chain(self) -> list[ContractMonth]:
@@ -82,33 +87,46 @@ def read_contracts(
     """
     daily = reader.bars(feed.name, None, "1d", **options)
     listed = _listed_contracts(reader, references, feed, options.get("as_of"))
-    book = ContractBook(root, listed)
-    names = [str(name) for name in pc.unique(daily["symbol"]).to_pylist()]
-    sessions: dict[date, dict[ContractMonth, ContractDay]] = {}
-    symbols: dict[date, dict[ContractMonth, str]] = {}
-    expiries: dict[ContractMonth, date | None] = {}
-    interest = _open_interest(open_interest)
-    wanted = _wanted_months(months)
-    for symbol, day, close, volume, is_final in _rows(daily):
-        month = book.month_of(symbol, day)
-        if month is None or month.code not in wanted:
-            continue
-        bearer = symbols.setdefault(day, {}).setdefault(month, symbol)
-        if bearer != symbol:
-            raise SettingsInvalid(
-                f"{bearer} and {symbol} of {feed.name} are both {book.root} {month} on {day}; name one contract by one "
-                "symbol a feed, or say in the feed's `instruments` reference what they are"
-            )
-        found = ContractDay(close, volume, interest.get((symbol, day)), is_final)
-        sessions.setdefault(day, {})[month] = found
-        expiries[month] = expiries.get(month) or book.listed_expiry(symbol, day)
-    if not sessions:
+    gathered = _Gathered(ContractBook(root, listed), _wanted_months(months), _open_interest(open_interest))
+    names = pc.unique(daily["symbol"]).to_pylist()
+    own = pa.array([name for name in names if gathered.book.can_name(name)], pa.string())
+    for row in _rows(daily.filter(pc.is_in(daily["symbol"], own))):
+        gathered.add(feed, *row)
+    if not gathered.sessions:
         there = ", ".join(roots_of(names, listed)) or "none"
         only = f" of the months {months}" if months else ""
-        raise SettingsInvalid(f"{feed.name} has no contract of {book.root!r}{only}; roots there: {there}")
-    expiries = {month: expiry or expiry_by_rule(book.root, month) for month, expiry in expiries.items()}
-    ordered = {day: sessions[day] for day in sorted(sessions)}
-    return ContractSessions(book.root, ordered, symbols, expiries, *_days(feed, ordered, expiries.values()))
+        raise SettingsInvalid(f"{feed.name} has no contract of {root.upper()!r}{only}; roots there: {there}")
+    root = gathered.book.root
+    expiries = {month: expiry or expiry_by_rule(root, month) for month, expiry in gathered.expiries.items()}
+    sessions = {day: gathered.sessions[day] for day in sorted(gathered.sessions)}
+    days = _days(feed, sessions, expiries.values())
+    return ContractSessions(root, sessions, gathered.symbols, expiries, *days, tuple(answer_notes(daily)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Gathered:
+    """Contracts as their bars come in, symbol by symbol."""
+
+    book: ContractBook
+    wanted: str
+    interest: Mapping[tuple[str, date], float]
+    sessions: dict[date, dict[ContractMonth, ContractDay]] = field(default_factory=dict)
+    symbols: dict[date, dict[ContractMonth, str]] = field(default_factory=dict)
+    expiries: dict[ContractMonth, date | None] = field(default_factory=dict)
+
+    def add(self, feed: Feed, symbol: str, day: date, close: float, volume: float | None, is_final: bool) -> None:
+        month = self.book.month_of(symbol, day)
+        if month is None or month.code not in self.wanted:
+            return
+        bearer = self.symbols.setdefault(day, {}).setdefault(month, symbol)
+        if bearer != symbol:
+            raise SettingsInvalid(
+                f"{bearer} and {symbol} of {feed.name} are both {self.book.root} {month} on {day}; name one contract "
+                "by one symbol a feed, or say in the feed's `instruments` reference what they are"
+            )
+        found = ContractDay(close, volume, self.interest.get((symbol, day)), is_final)
+        self.sessions.setdefault(day, {})[month] = found
+        self.expiries[month] = self.expiries.get(month) or self.book.listed_expiry(symbol, day)
 
 
 def _rows(daily: pa.Table) -> Iterable[tuple[str, date, float, float | None, bool]]:

@@ -1,6 +1,5 @@
-"""What is known of a feed's instruments: their resolver, a listing, and what a symbol or one of them was on a date."""
+"""What is known of a feed's instruments: a listing, and what a symbol or one of them was on a date."""
 
-from collections import OrderedDict
 from collections.abc import Mapping
 from datetime import date
 from enum import StrEnum
@@ -43,14 +42,6 @@ class State(StrEnum):
     UNRESOLVED = "unresolved"
 
 
-def feed_resolver(
-    lake: Lake, feed: Feed, references: Mapping[str, Reference], as_of_us: int | None = None
-) -> Resolver | None:
-    """The resolver of a feed's instruments as known at an instant; None where the feed names none."""
-    standing = instruments_of(lake, feed, references, as_of_us)
-    return None if standing is None else _resolver_of(standing)
-
-
 def feed_instruments(
     lake: Lake, feed: Feed, references: Mapping[str, Reference], as_of_us: int | None = None
 ) -> pa.Table:
@@ -75,7 +66,7 @@ def list_instruments(
     """
     kept = np.ones(standing.num_rows, bool)
     if instrument_id is not None:
-        check_instrument(_resolver_of(standing), instrument_id)
+        check_instrument(Resolver(standing), instrument_id)
         kept &= _equals(standing, "instrument_id", instrument_id)
     if symbol is not None:
         kept &= _equals(standing, "symbol", symbol)
@@ -92,7 +83,7 @@ def resolve_symbol(standing: pa.Table, symbol: str, on: date) -> pa.Table:
 
     Errors: ReferenceConflict where two instruments claim it.
     """
-    resolver = _resolver_of(standing)
+    resolver = Resolver(standing)
     found = resolver.id_of(symbol, on)
     if not resolver.knows(symbol):
         return _resolution({"symbol": symbol, "on": on, "instrument_id": found, "state": State.UNKNOWN})
@@ -105,7 +96,7 @@ def resolve_instrument(standing: pa.Table, instrument_id: str, on: date) -> pa.T
 
     Errors: SettingsInvalid for an instrument that is not there; ReferenceConflict where it bore two symbols.
     """
-    resolver = _resolver_of(standing)
+    resolver = Resolver(standing)
     check_instrument(resolver, instrument_id)
     symbol = resolver.symbol_of(instrument_id, on)
     return _found(standing, symbol, instrument_id, on, resolver.aliases(instrument_id))
@@ -135,17 +126,3 @@ def _resolution(row: dict[str, object]) -> pa.Table:
 
 def _equals(table: pa.Table, column: str, text: str | None) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
     return np.array([value == text for value in table[column].to_pylist()], bool)
-
-
-# Tables of a reference are kept by whoever reads them, and the same one comes again while nothing new is known.
-_RESOLVERS: OrderedDict[int, tuple[pa.Table, Resolver]] = OrderedDict()
-_KEPT = 16
-
-
-def _resolver_of(standing: pa.Table) -> Resolver:
-    kept = _RESOLVERS.get(id(standing))
-    if kept is None:
-        kept = _RESOLVERS[id(standing)] = (standing, Resolver(standing))
-        while len(_RESOLVERS) > _KEPT:
-            _RESOLVERS.popitem(last=False)
-    return kept[1]

@@ -16,6 +16,7 @@ from marketdata_pipelines.domain.references import Reference
 from marketdata_pipelines.domain.rolls import ContractDay, RollPolicy, RollRule, due_dates, plan_rolls
 from marketdata_pipelines.errors import SettingsInvalid
 from marketdata_pipelines.serving.contract_sessions import ContractSessions, read_contracts
+from marketdata_pipelines.serving.notes import with_notes
 from marketdata_pipelines.serving.ranges import Moment, date_range
 
 if TYPE_CHECKING:
@@ -116,7 +117,8 @@ def roll_table(series: Series, start: Moment = None, end: Moment = None) -> pa.T
     wanted = date_range(start, end)
     first, last = wanted.start_date or date.min, wanted.end_date or date.max
     rolled = [each for each in series.held if each.roll and first <= each.start <= last]
-    return pa.Table.from_pylist([_roll_row(series, each) for each in rolled], ROLL_SCHEMA)
+    found = pa.Table.from_pylist([_roll_row(series, each) for each in rolled], ROLL_SCHEMA)
+    return with_notes(found, series.contracts.notes)
 
 
 def read_series(

@@ -4,7 +4,7 @@ A question by symbol gets the rows that bore it on their session dates, each wit
 instrument follows its renames. Buckets of several days are in `instrument_buckets`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import pairwise
@@ -19,11 +19,10 @@ from marketdata_pipelines.domain.buffers import (
     chosen_texts,
     codes_of,
     day_values,
-    instant_values,
-    integers,
 )
-from marketdata_pipelines.domain.symbology import Codes, Ints, Range, Resolved, Resolver
-from marketdata_pipelines.errors import ReferenceConflict, SettingsInvalid
+from marketdata_pipelines.domain.instruments import SYMBOL_ID
+from marketdata_pipelines.domain.symbology import Codes, Range, Resolved, Resolver
+from marketdata_pipelines.errors import SettingsInvalid
 
 INSTRUMENT_ID = "instrument_id"
 _DAY = timedelta(days=1)
@@ -52,6 +51,17 @@ class Selection:
     def symbols(self) -> list[str] | None:
         """The source symbols to read, each once; None for all of them."""
         return None if self.spans is None else sorted({span.symbol for span in self.spans})
+
+    @property
+    def related_symbols(self) -> list[str] | None:
+        """The source symbols to read where days are combined by instrument: also its other names; None for all."""
+        if self.spans is None:
+            return None
+        bearers = {
+            name for symbol in self.symbols or () for claims, *_ in self.resolver.bearers(symbol) for name in claims
+        }
+        names = {name for each in bearers | self.by_instrument for name, *_ in self.resolver.aliases(each)}
+        return sorted(names.union(self.symbols or ()))
 
     def keep(self, bars: pa.Table) -> pa.Table:
         """The rows asked for, with their instrument (see `with_instrument_ids`).
@@ -118,7 +128,9 @@ def with_instrument_ids(bars: pa.Table, resolver: Resolver) -> pa.Table:
     if INSTRUMENT_ID in bars.column_names:
         return bars
     resolved = resolve_rows(bars, resolver)
-    return bars.append_column(INSTRUMENT_ID, _names(resolved.codes, resolved.ids, bars.schema.field("symbol").type))
+    return bars.append_column(
+        INSTRUMENT_ID, symbol_like(resolved.codes, resolved.ids, bars.schema.field("symbol").type)
+    )
 
 
 def resolve_rows(bars: pa.Table, resolver: Resolver) -> Resolved:
@@ -128,16 +140,17 @@ def resolve_rows(bars: pa.Table, resolver: Resolver) -> Resolved:
 
 
 def split_reused(bars: pa.Table, resolver: Resolver) -> list[pa.Table]:
-    """The same rows in tables in each of which a symbol is one instrument; one table where no symbol was reused.
+    """The same rows in tables in each of which a symbol is one instrument's; one table where no symbol was reused.
 
-    Whatever combines rows by symbol (fill forward, returns) works on each of them. Unresolved rows of a symbol before,
-    between and after its bearers are apart as well.
+    Whatever combines neighbouring rows by symbol (fill forward) works on each of them: also days on which an instrument
+    had another symbol, or nobody bore this one, lie between two tables.
     """
     codes, _ = codes_of(bars["symbol"])
-    groups = resolve_rows(bars, resolver).groups
-    width = int(groups.max(initial=0)) + 2
-    pairs, first, where = np.unique(codes * width + groups + 1, return_index=True, return_inverse=True)
-    # Of each symbol's bearers, how many have their first row before it.
+    stretches = resolve_rows(bars, resolver).stretches
+    width = int(stretches.max(initial=0)) + 3
+    keys = codes * width + stretches + 2
+    pairs, first, where = np.unique(keys, return_index=True, return_inverse=True)
+    # Of each symbol's stretches, how many have their first row before it.
     order = np.lexsort((first, pairs // width))
     symbol = (pairs // width)[order]
     place = np.arange(len(order))
@@ -149,17 +162,19 @@ def split_reused(bars: pa.Table, resolver: Resolver) -> list[pa.Table]:
     return [bars.filter(booleans(rank[where] == piece)) for piece in range(int(rank.max()) + 1)]
 
 
-def combined_by_instrument(bars: pa.Table, resolver: Resolver, combine: Callable[[pa.Table], pa.Table]) -> pa.Table:
-    """Apply to rows of whole instruments what combines rows by symbol, following renames.
+def owners(bars: pa.Table, resolver: Resolver) -> pa.Array:
+    """A text for every row that rows of one instrument share and no others: what returns and ranks go by.
 
-    Shape:   `combine` gets the same columns sorted by (symbol, ts), with a key of the instrument as symbol, and returns
-             rows with symbol, ts and session_date. The result has the symbol of the instrument's last row until then,
-             and instrument_id, null where unresolved; it is sorted by (symbol, ts, instrument_id).
-    Errors:  ReferenceConflict where an instrument has two rows of one ts, under two symbols.
+    It is the instrument's id; for unresolved rows a text that is no id and no symbol, another one for each gap.
     """
-    keyed = KeyedRows.of(bars, resolver)
-    made = combine(keyed.table)
-    return keyed.named(made, keyed.day, day_values(made["session_date"]))
+    codes, symbols = codes_of(bars["symbol"])
+    resolved = resolver.resolve(codes, symbols, day_values(bars["session_date"]))
+    nobodys = resolved.codes < 0
+    gaps, where = np.unique(resolved.groups[nobodys], return_inverse=True)
+    ids = [*resolved.ids, *(f"{SYMBOL_ID}\0{gap}" for gap in gaps.tolist())]
+    keys = resolved.codes.copy()
+    keys[nobodys] = len(resolved.ids) + where
+    return chosen_texts(keys, ids).cast(pa.string())
 
 
 def sorted_rows(bars: pa.Table, *columns: str) -> pa.Table:
@@ -169,56 +184,6 @@ def sorted_rows(bars: pa.Table, *columns: str) -> pa.Table:
         if pa.types.is_dictionary(bars.schema.field(name).type):
             plain = plain.set_column(plain.schema.get_field_index(name), name, bars[name].cast(pa.string()))
     return bars.take(pc.sort_indices(plain, sort_keys=[(name, "ascending") for name in columns]))
-
-
-@dataclass(frozen=True, slots=True)
-class KeyedRows:
-    """Rows sorted by (instrument, ts) whose symbol is the number of their instrument, as text in its order."""
-
-    table: pa.Table
-    key: Ints
-    day: Ints
-    symbol: Codes
-    symbols: list[str]
-    instrument: Codes
-    ids: list[str]
-    kind: pa.DataType
-
-    @classmethod
-    def of(cls, bars: pa.Table, resolver: Resolver) -> "KeyedRows":
-        """Bars with symbol, ts and session_date, in any order."""
-        codes, symbols = codes_of(bars["symbol"])
-        days = day_values(bars["session_date"])
-        resolved = resolver.resolve(codes, symbols, days)
-        _, key = np.unique(resolved.groups, return_inverse=True)
-        ts = instant_values(bars["ts"])
-        order = np.lexsort((ts, key))
-        key, ts, days, codes = key[order].astype(np.int64), ts[order], days[order], codes[order]
-        _check_single(key, ts, days, codes, symbols)
-        position = bars.schema.get_field_index("symbol")
-        names = [f"{number:09d}" for number in range(int(key[-1]) + 1 if len(key) else 0)]
-        in_order = bars if (np.diff(order) == 1).all() else bars.take(integers(order))
-        table = in_order.set_column(position, "symbol", chosen_texts(key.astype(np.int32), names))
-        kind = bars.schema.field("symbol").type
-        return cls(table, key, days, codes, symbols, resolved.codes[order], resolved.ids, kind)
-
-    def named(self, made: pa.Table, own: Ints, until: Ints) -> pa.Table:
-        """Rows made of these, named after the instrument's last row whose `own` value is not beyond `until`.
-
-        Shape:   `own` has a value for each of these rows and increases with ts; `until` one for each row made.
-        """
-        distinct = np.unique(own)
-        steps = len(distinct) + 1
-        codes, names = codes_of(made["symbol"])
-        keys = np.array([int(name) for name in names], np.int64)[codes] if names else np.zeros(0, np.int64)
-        placed = self.key * steps + np.searchsorted(distinct, own)
-        at = np.searchsorted(placed, keys * steps + np.searchsorted(distinct, until, "right") - 1, "right") - 1
-        # A row made for a time before the instrument's first is named after that one.
-        at = np.maximum(at, np.searchsorted(self.key, keys, "left"))
-        position = made.schema.get_field_index("symbol")
-        whole = made.set_column(position, "symbol", _names(self.symbol[at], self.symbols, self.kind))
-        whole = whole.append_column(INSTRUMENT_ID, _names(self.instrument[at], self.ids, self.kind))
-        return sorted_rows(whole, "symbol", "ts", INSTRUMENT_ID)
 
 
 def reused_between(resolver: Resolver, symbol: str, start: date | None = None, end: date | None = None) -> list[date]:
@@ -238,7 +203,7 @@ def renamed_between(
     return _inside(edges, start, end)
 
 
-def _names(codes: Codes, names: Sequence[str], kind: pa.DataType) -> pa.Array:
+def symbol_like(codes: Codes, names: Sequence[str], kind: pa.DataType) -> pa.Array:
     """Texts as the table's symbols are: in a dictionary or plain."""
     found = chosen_texts(codes, names)
     return found if pa.types.is_dictionary(kind) else found.cast(kind)
@@ -259,17 +224,6 @@ def _is_one_of(column: pa.ChunkedArray, wanted: frozenset[str]) -> "np.ndarray[t
     codes, names = codes_of(column)
     chosen = np.array([*(name in wanted for name in names), False], bool)
     return chosen[codes]
-
-
-def _check_single(key: Ints, ts: Ints, days: Ints, codes: Codes, symbols: list[str]) -> None:
-    twice = np.flatnonzero((key[1:] == key[:-1]) & (ts[1:] == ts[:-1]))
-    if len(twice):
-        at = int(twice[0])
-        names = " and ".join(sorted({symbols[codes[at]], symbols[codes[at + 1]]}))
-        raise ReferenceConflict(
-            f"one instrument has bars under {names} on {day_date(int(days[at]))}; "
-            "end one of the aliases in the reference data, or ask for other dates"
-        )
 
 
 def _edges(first: date | None, last: date | None) -> list[date]:

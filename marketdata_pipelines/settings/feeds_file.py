@@ -1,7 +1,7 @@
 """Reads feeds.yaml into `Feed` records; every complaint names the line and the allowed values."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date, time
 from pathlib import Path
 from typing import TypeVar
@@ -10,9 +10,13 @@ import yaml
 
 from marketdata_pipelines.domain import feeds as f
 from marketdata_pipelines.domain.intervals import Interval, parse_interval
+from marketdata_pipelines.domain.references import Reference, ReferenceKind
 from marketdata_pipelines.domain.sessions import check_calendar
 from marketdata_pipelines.errors import SettingsInvalid
+from marketdata_pipelines.settings.feeds_document import open_document, read_text, section
+from marketdata_pipelines.settings.keep_keys import read_keep
 from marketdata_pipelines.settings.nodes import Node
+from marketdata_pipelines.settings.references_file import named_reference, read_references
 from marketdata_pipelines.settings.schedule_keys import read_schedule
 from marketdata_pipelines.settings.source_keys import read_source
 
@@ -21,7 +25,7 @@ _TICK_INTERVALS = ("tick", "ticks", "trade", "trades")
 _FEED_KEYS = (
     "source", "interval", "calendar", "asset_class", "data", "anchor", "partition", "extended_hours", "closing_auction",
     "volume_unit", "multiplier", "allow_nonpositive_prices", "trade_filter", "start", "description", "owners",
-    "schedule",
+    "schedule", "corporate_actions", "instruments", "keep",
 )  # fmt: skip
 _USUAL_CALENDARS = ("24/7", "fx", "XNYS", "XNAS", "CMES", "XLON", "XETR", "XPAR", "XTKS", "XHKG", "XASX", "XSHG")
 _FILTER_KEYS = ("ohlc_exclude_conditions", "volume_exclude_conditions", "exclude_exchanges")
@@ -33,32 +37,17 @@ def load_feeds(path: Path) -> dict[str, f.Feed]:
 
     Errors: SettingsInvalid with file, line, key and allowed values.
     """
-    try:
-        text = path.read_text("utf-8")
-    except FileNotFoundError as error:
-        raise SettingsInvalid(
-            f"{path} is not there; create it (see README, “Add a feed”) or point MARKETDATA_HOME at its folder"
-        ) from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsInvalid(f"{path} cannot be read ({error}); it must be a UTF-8 text file") from error
-    return parse_feeds(text, str(path))
+    return parse_feeds(read_text(path), str(path))
 
 
 def parse_feeds(text: str, where: str) -> dict[str, f.Feed]:
     """Like `load_feeds`, from a text; `where` names it in errors."""
-    try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.YAMLError as error:
-        raise SettingsInvalid(f"{where} is not valid YAML: {error}") from error
-    if root is None:
-        return {}
-    document = Node(root, where, "feeds.yaml", root.start_mark.line + 1)
-    document.check_keys(("feeds",))
-    feeds = document.get("feeds")
-    return {} if feeds is None else {name: _feed(name, node) for name, node in feeds.items()}
+    document = open_document(text, where)
+    references = read_references(document)
+    return {name: _feed(name, node, references) for name, node in section(document, "feeds")}
 
 
-def _feed(name: str, node: Node) -> f.Feed:
+def _feed(name: str, node: Node, references: Mapping[str, Reference]) -> f.Feed:
     if not _FEED_NAME.match(name):
         raise node.fail("is no feed name; use lower-case letters, digits and _ (it becomes a folder)")
     node.check_keys(_FEED_KEYS)
@@ -89,6 +78,9 @@ def _feed(name: str, node: Node) -> f.Feed:
         description=_optional(node, "description", Node.text, ""),
         owners=_optional(node, "owners", Node.texts, ()),
         schedule=_optional(node, "schedule", lambda n: read_schedule(n, source.kind), None),
+        corporate_actions=named_reference(node, ReferenceKind.CORPORATE_ACTIONS, references),
+        instruments=named_reference(node, ReferenceKind.INSTRUMENTS, references),
+        keep=_optional(node, "keep", read_keep, f.Keep()),
     )
     if feed.is_pulled and data is f.DataKind.TRADES:
         raise node.need("source").fail(f"of kind {source.kind} has bars, not trades; give an interval such as 1m")

@@ -47,3 +47,10 @@ def test_another_symbol_changes_the_tables_but_not_how_answers_are_read() -> Non
 
     assert more.version != pulled().version
     assert more.parse_version == pulled().parse_version
+
+
+def test_references_are_applied_on_reading_and_change_no_version() -> None:
+    feed = make_feed()
+    adjusted = make_feed(corporate_actions="us_actions", instruments="us_instruments")
+
+    assert (adjusted.version, adjusted.parse_version) == (feed.version, feed.parse_version)

@@ -12,10 +12,12 @@ from typing import Any
 import pyarrow as pa
 from dagster import MetadataValue, TableColumn, TableMetadataValue, TableRecord, TableSchema
 
-from marketdata_pipelines.domain.tables import REJECTED_BARS
+from marketdata_pipelines.domain.intervals import TIMEFRAMES, table_name
+from marketdata_pipelines.domain.tables import REJECTED_BARS, VALIDATED_BARS
 from marketdata_pipelines.orchestration.assets.plots import plot_markdown
 from marketdata_pipelines.orchestration.keys import read_command
 from marketdata_pipelines.pipeline.outcome import AssetResult, PartitionOutcome
+from marketdata_pipelines.pipeline.receipts import explain_command
 from marketdata_pipelines.quality.outcome import CheckOutcome, Example
 
 Metadata = dict[str, Any]
@@ -27,6 +29,8 @@ _PREVIEWED = (
 _PREVIEW_COLUMNS = 8
 _RECORDS, _FIGURES = 12, 20
 _LONGEST_CELL = 80
+# Tables of bars with the timeframe their receipts are asked for by; None: the feed's own.
+_EXPLAINED = {VALIDATED_BARS: None, **{table_name(timeframe): timeframe for timeframe in TIMEFRAMES}}
 _TYPES = {bool: "bool", int: "int", float: "float", str: "string"}
 
 
@@ -52,6 +56,10 @@ def asset_metadata(outcome: PartitionOutcome, result: AssetResult) -> Metadata:
     command = read_command(outcome.feed, result.asset, next(iter(result.table_rows)))
     if command is not None:
         metadata["read it"] = f"{command} {_days(outcome, result.last_session)}"
+    finest = next(iter(result.table_rows))
+    if finest in _EXPLAINED and result.preview is not None and result.preview.num_rows:
+        symbol, ts = (result.preview[name][0].as_py() for name in ("symbol", "ts"))
+        metadata["explain a bar"] = explain_command(outcome.feed, symbol, _aware(ts), _EXPLAINED[finest])
     return metadata
 
 

@@ -1,11 +1,20 @@
 """Asset and check specs of a feed: what the graph declares before anything runs."""
 
 import warnings
+from typing import Any
 
-from dagster import AssetCheckSpec, AssetDep, AssetSpec, PreviewWarning, TimeWindowPartitionsDefinition
+from dagster import (
+    AssetCheckSpec,
+    AssetDep,
+    AssetSpec,
+    MetadataValue,
+    PreviewWarning,
+    TimeWindowPartitionsDefinition,
+)
 
 from marketdata_pipelines.domain.feeds import Feed
 from marketdata_pipelines.domain.partitions import Period
+from marketdata_pipelines.domain.references import ReferenceKind
 from marketdata_pipelines.domain.tables import TableSet, feed_tables
 from marketdata_pipelines.orchestration import keys
 from marketdata_pipelines.orchestration.assets.columns import column_schema
@@ -64,8 +73,22 @@ def _asset_spec(
             "tables": ", ".join(table_set.tables),
             "feed_version": feed.version,
             "dagster/column_schema": column_schema(table_set.name),
+            **_applied_on_reading(feed),
         },
         partitions_def=partitions,
         freshness_policy=freshness_policy(feed),
         skippable=True,
     )
+
+
+def _applied_on_reading(feed: Feed) -> dict[str, Any]:
+    """Links to the references a feed names. Edges would call every partition stale with each new action."""
+    named = {
+        ReferenceKind.CORPORATE_ACTIONS: feed.corporate_actions,
+        ReferenceKind.INSTRUMENTS: feed.instruments,
+    }
+    return {
+        str(kind): MetadataValue.asset(keys.asset_key(name, str(kind)))
+        for kind, name in named.items()
+        if name is not None
+    }

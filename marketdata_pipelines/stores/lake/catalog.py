@@ -5,108 +5,22 @@ else. The index says which file holds which partition of which table, so that re
 transaction a commit: a killed process leaves the catalog as it was.
 """
 
-import json
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import fields
 from importlib.resources import files
 from pathlib import Path
 
 from marketdata_pipelines.stores.lake.connections import Connections
-
-
-@dataclass(frozen=True, slots=True)
-class PulledWindow:
-    """What an ingest asked a vendor for: bars of one partition with start_us <= ts < end_us, UTC microseconds.
-
-    `complete`: the answer speaks for the whole window, so what it leaves out is deleted. `settled`: it was asked for
-    after everything in it was over; an unsettled pull speaks until a later one covers it.
-    """
-
-    partition: str
-    provider: str
-    start_us: int
-    end_us: int
-    symbols: tuple[str, ...]
-    complete: bool
-    settled: bool
-
-    def covers(self, other: "PulledWindow") -> bool:
-        """Whether everything `other` asked for was asked for here too."""
-        inside = self.start_us <= other.start_us and other.end_us <= self.end_us
-        return inside and self.partition == other.partition and set(other.symbols) <= set(self.symbols)
-
-    def meets(self, other: "PulledWindow") -> bool:
-        """Whether some bar was asked for by both."""
-        overlap = self.start_us < other.end_us and other.start_us < self.end_us
-        return overlap and self.partition == other.partition and bool(set(other.symbols) & set(self.symbols))
-
-
-@dataclass(frozen=True, slots=True)
-class Ingest:
-    """One attempt to take in one file, or one answer of a vendor (then `pulled` says what was asked).
-
-    `status` is accepted or refused; times in UTC microseconds.
-    """
-
-    feed: str
-    file: str
-    path: str
-    sha256: str
-    bytes: int
-    known_at_us: int
-    run_id: str
-    mode: str
-    status: str
-    rule: str | None
-    message: str | None
-    findings: tuple[tuple[str, str], ...]
-    feed_version: str
-    parse_version: str
-    calendar_version: str
-    code_version: str
-    rows: int
-    first_ts_us: int | None
-    last_ts_us: int | None
-    seq: int = 0
-    pulled: PulledWindow | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class RawPart:
-    """What one ingest brought for one partition of one raw table; `path` is relative to the lake."""
-
-    partition: str
-    tbl: str
-    part_id: str
-    path: str
-    rows: int
-
-
-@dataclass(frozen=True, slots=True)
-class StandingPart:
-    """A raw part with the ingest that brought it."""
-
-    part: RawPart
-    ingest: Ingest
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """One file of a derived table; `inputs` is the digest of everything it was derived from."""
-
-    tbl: str
-    feed: str
-    partition: str
-    path: str
-    rows: int
-    bytes: int
-    symbols: int
-    first_ts_us: int | None
-    last_ts_us: int | None
-    signature: str
-    inputs: str
+from marketdata_pipelines.stores.lake.ledger import Ingest as Ingest
+from marketdata_pipelines.stores.lake.ledger import PulledWindow as PulledWindow
+from marketdata_pipelines.stores.lake.ledger import RawPart as RawPart
+from marketdata_pipelines.stores.lake.ledger import StandingPart as StandingPart
+from marketdata_pipelines.stores.lake.ledger import ingest_column, ingest_of, part_columns, standing_of
+from marketdata_pipelines.stores.lake.removals import Removals
+from marketdata_pipelines.stores.lake.stored import Stored as Stored
+from marketdata_pipelines.stores.lake.stored import stored_columns, stored_values
 
 
 class Catalog:
@@ -115,24 +29,28 @@ class Catalog:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._connections = Connections(path)
+        self.removals = Removals(path)
 
     def record_ingest(self, ingest: Ingest, parts: Iterable[RawPart]) -> int:
         """Append an ingest and its raw parts in one transaction; returns its sequence number."""
         names = [field.name for field in fields(Ingest) if field.name != "seq"]
-        values = [_column(ingest, name) for name in names]
+        values = [ingest_column(ingest, name) for name in names]
         marks = ", ".join("?" for _ in names)
         with self._write() as connection:
             cursor = connection.execute(f"insert into ingest ({', '.join(names)}) values ({marks})", values)
             seq = int(cursor.lastrowid or 0)
             connection.executemany(
-                "insert into raw_part (seq, feed, partition, tbl, part_id, path, rows) values (?, ?, ?, ?, ?, ?, ?)",
-                [(seq, ingest.feed, p.partition, p.tbl, p.part_id, p.path, p.rows) for p in parts],
+                """
+                insert into raw_part (seq, feed, partition, tbl, part_id, path, rows, symbols)
+                values (?, ?, ?, ?, ?, ?, ?, ?)
+                """,
+                [(seq, ingest.feed, *part_columns(part)) for part in parts],
             )
         return seq
 
     def ingests(self, feed: str) -> list[Ingest]:
         """Every ingest of a feed in order of sequence."""
-        return [_ingest(row) for row in self._read("select * from ingest where feed = ? order by seq", (feed,))]
+        return [ingest_of(row) for row in self._read("select * from ingest where feed = ? order by seq", (feed,))]
 
     def contents(self, feed: str) -> dict[str, tuple[int, str]]:
         """(sequence, parse version) of the newest ingest of every content a feed was given, refused ones too."""
@@ -142,7 +60,7 @@ class Catalog:
     def latest_ingest(self, feed: str, sha256: str) -> Ingest | None:
         """The newest ingest of a file content."""
         query = "select * from ingest where feed = ? and sha256 = ? order by seq desc limit 1"
-        return next((_ingest(row) for row in self._read(query, (feed, sha256))), None)
+        return next((ingest_of(row) for row in self._read(query, (feed, sha256))), None)
 
     def standing_parts(
         self, feed: str, partitions: Iterable[str] | None = None, *, as_of_us: int | None = None
@@ -153,7 +71,7 @@ class Catalog:
         """
         known = 2**62 if as_of_us is None else as_of_us
         query = """
-            select i.*, p.partition, p.tbl, p.part_id, p.path as part_path, p.rows as part_rows
+            select i.*, p.partition, p.tbl, p.part_id, p.path as part_path, p.rows as part_rows, p.symbols
             from raw_part p join ingest i on i.seq = p.seq
             where p.feed = ? and i.status = 'accepted' and i.known_at_us <= ?
               and i.seq = (
@@ -169,7 +87,23 @@ class Catalog:
         else:
             rows = self._read(query + " order by i.known_at_us, i.seq", (feed, known, known))
         keep = None if wanted is None else set(wanted)
-        return _without_outlived([_standing(row) for row in rows if keep is None or row["partition"] in keep])
+        found = _without_outlived([standing_of(row) for row in rows if keep is None or row["partition"] in keep])
+        removed = self.removals.of(feed)
+        seqs = {part.ingest.seq for part in found} if removed else set()
+        # A part whose file is gone counts again where what superseded it does not, and reading it says so.
+        return [p for p in found if p.part.path not in removed or not seqs.issuperset(removed[p.part.path].superseders)]
+
+    def raw_parts(self, feed: str) -> list[RawPart]:
+        """Every raw part the ledger names, whether it counts or not."""
+        query = "select partition, tbl, part_id, path, rows from raw_part where feed = ? order by seq, partition, tbl"
+        return [RawPart(*row) for row in self._read(query, (feed,))]
+
+    def accepted_parts(self, feed: str, partition: str) -> tuple[list[StandingPart], list[Ingest]]:
+        """Every raw part ever accepted for a partition, and the ingests of these contents that brought it nothing
+        (a later one withdraws what the content brought before); both in order of (known_at, sequence)."""
+        rows = self._read(_schema("select_accepted_parts"), {"feed": feed, "partition": partition})
+        nothing = [ingest_of(row) for row in rows if row["partition"] is None]
+        return [standing_of(row) for row in rows if row["partition"] is not None], nothing
 
     def content_partitions(self, feed: str, sha256: str) -> list[str]:
         """The partitions that the newest accepted ingest of a file content brought something for, sorted."""
@@ -208,14 +142,14 @@ class Catalog:
         with self._write() as connection:
             connection.executemany(
                 f"insert or replace into stored ({', '.join(names)}) values ({marks})",
-                [[getattr(item, name) for name in names] for item in stored],
+                [stored_columns(item) for item in stored],
             )
             connection.executemany("delete from stored where tbl = ? and feed = ? and partition = ?", list(removed))
 
     def stored(self, table: str, feed: str, start: str = "", end: str = "9999-99-99") -> list[Stored]:
         """The files of a table whose partition key lies in start..end, in key order."""
         query = "select * from stored where tbl = ? and feed = ? and partition between ? and ? order by partition"
-        return [Stored(**dict(row)) for row in self._read(query, (table, feed, start, end))]
+        return [stored_values(dict(row)) for row in self._read(query, (table, feed, start, end))]
 
     def stored_partition(self, table: str, feed: str, partition: str) -> Stored | None:
         """One partition's file, or None."""
@@ -226,6 +160,10 @@ class Catalog:
         query = "select tbl, partition, inputs from stored where feed = ?"
         return {(row["tbl"], row["partition"]): row["inputs"] for row in self._read(query, (feed,))}
 
+    def feeds(self) -> list[str]:
+        """Every name under which anything was taken in or stored, sorted."""
+        return [row["feed"] for row in self._read("select feed from ingest union select feed from stored", ())]
+
     def tables(self) -> list[tuple[str, str, int, int, int]]:
         """(table, feed, partitions, rows, bytes) of everything stored."""
         query = """
@@ -234,16 +172,19 @@ class Catalog:
         """
         return [(r["tbl"], r["feed"], r["n"], r["rows"], r["bytes"]) for r in self._read(query, ())]
 
-    def _read(self, query: str, parameters: tuple[object, ...]) -> list[sqlite3.Row]:
+    def _read(self, query: str, parameters: tuple[object, ...] | dict[str, object]) -> list[sqlite3.Row]:
         if not self._path.exists():
             return []
         connection = self._connections.get()
         try:
             return connection.execute(query, parameters).fetchall()
         except sqlite3.OperationalError:
-            if _is_made(connection):
-                raise
-            return []
+            if not _is_made(connection):
+                return []
+            # Made by an earlier release: a write brings it up to date.
+            with self._write():
+                pass
+            return connection.execute(query, parameters).fetchall()
 
     @contextmanager
     def _write(self) -> Iterator[sqlite3.Connection]:
@@ -253,8 +194,12 @@ class Catalog:
             connection.executescript(f"begin immediate; {_schema('create_catalog')} commit;")
         connection.execute("begin immediate")
         try:
-            if not _has_pulled(connection):
+            if not _has_column(connection, "ingest", "pulled"):
                 connection.execute(_schema("0002_add_pulled"))
+            if not _has_column(connection, "stored", "deltas"):
+                connection.execute(_schema("0003_add_deltas"))
+            if not _has_column(connection, "raw_part", "symbols"):
+                connection.execute(_schema("0005_add_part_symbols"))
             yield connection
         except BaseException:
             connection.execute("rollback")
@@ -267,20 +212,12 @@ def _is_made(connection: sqlite3.Connection) -> bool:
     return connection.execute("select 1 from sqlite_master where name = 'stored'").fetchone() is not None
 
 
-def _has_pulled(connection: sqlite3.Connection) -> bool:
-    return any(row["name"] == "pulled" for row in connection.execute("pragma table_info(ingest)"))
+def _has_column(connection: sqlite3.Connection, table: str, column: str) -> bool:
+    return any(row["name"] == column for row in connection.execute(f"pragma table_info({table})"))
 
 
 def _schema(name: str) -> str:
     return files("marketdata_pipelines.stores.sql").joinpath("sqlite", f"{name}.sql").read_text("utf-8")
-
-
-def _column(ingest: Ingest, name: str) -> object:
-    if name == "findings":
-        return json.dumps(ingest.findings)
-    if name == "pulled":
-        return None if ingest.pulled is None else json.dumps(asdict(ingest.pulled), sort_keys=True)
-    return getattr(ingest, name)
 
 
 def _without_outlived(standing: list[StandingPart]) -> list[StandingPart]:
@@ -291,19 +228,3 @@ def _without_outlived(standing: list[StandingPart]) -> list[StandingPart]:
         if not window.settled and any(later.complete and later.covers(window) for _, later in pulled[position + 1 :])
     }
     return [part for part in standing if part.ingest.seq not in outlived] if outlived else standing
-
-
-def _ingest(row: sqlite3.Row) -> Ingest:
-    # A catalog that was made before vendors were pulled from has no such column until its next write.
-    known = row.keys()
-    values = {field.name: row[field.name] for field in fields(Ingest) if field.name in known}
-    values["findings"] = tuple((rule, text) for rule, text in json.loads(row["findings"]))
-    if values.get("pulled") is not None:
-        pulled = json.loads(row["pulled"])
-        values["pulled"] = PulledWindow(**{**pulled, "symbols": tuple(pulled["symbols"])})
-    return Ingest(**values)
-
-
-def _standing(row: sqlite3.Row) -> StandingPart:
-    part = RawPart(row["partition"], row["tbl"], row["part_id"], row["part_path"], row["part_rows"])
-    return StandingPart(part, _ingest(row))

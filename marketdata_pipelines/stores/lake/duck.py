@@ -2,23 +2,31 @@
 
 DuckDB takes the type of a column from all files it is given. A file without rows, whose floats are doubles, goes
 with every list: so each file's decimals become doubles at their own scale, whatever the scales of the others, and
-whether or not a file was replaced since it was indexed.
+whether or not a file was replaced since it was indexed. Deltas are merged as they are read: files in which the same
+symbols no longer count are read together, without these.
 """
 
 import atexit
 import hashlib
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
+from typing import TypeVar
 
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from marketdata_pipelines.stores.lake.catalog import Stored
+from marketdata_pipelines.errors import PartitionMissing, StoreError
+from marketdata_pipelines.stores.lake.deltas import NO_SYMBOL, LiveFile
+from marketdata_pipelines.stores.lake.stored import Stored
+from marketdata_pipelines.stores.lake.symbol_rows import SYMBOL
+
+T = TypeVar("T")
+_NONE: frozenset[str] = frozenset()
 
 
 def connect() -> duckdb.DuckDBPyConnection:
@@ -28,16 +36,43 @@ def connect() -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def relation_sql(root: Path, stored: Sequence[Stored], extra: dict[str, str] | None = None) -> str:
-    """A SELECT over stored files of one table, all columns, floats as double; `extra` adds constant text columns.
+def relation_sql(
+    root: Path,
+    stored: Sequence[Stored],
+    extra: dict[str, str] | None = None,
+    *,
+    symbols: Collection[str] | None = None,
+) -> str:
+    """A SELECT over stored partitions of one table, all columns, floats as double; `extra` adds constant text columns,
+    `symbols` leaves out the rows of others. Rows come in no order.
 
-    Errors: ValueError for no files at all.
+    Errors: ValueError for no partitions at all.
     """
     if not stored:
         raise ValueError("a relation needs at least one file")
     constants = "".join(f", {_literal(value)} as {_name(name)}" for name, value in (extra or {}).items())
-    paths = ", ".join(_literal(str(path)) for path in (*_paths(root, stored), *_doubles(stored)))
-    return f"select *{constants} from read_parquet([{paths}], union_by_name = true)"
+    doubles = _doubles(stored)
+    selects = []
+    for gone, names in _files(stored, symbols).items():
+        paths = ", ".join(_literal(str(path)) for path in (*(root / name for name in names), *doubles))
+        where = _condition(gone, symbols)
+        selects.append(f"select *{constants} from read_parquet([{paths}], union_by_name = true){where}")
+    return "\nunion all by name\n".join(selects)
+
+
+def asked_again(question: Callable[[], T]) -> T:
+    """The answer to a question that looks into the index and reads files; asked once more where a file is gone, which
+    was replaced after the index was looked at.
+
+    Errors: StoreError when it is gone for good; what the question raises.
+    """
+    try:
+        return question()
+    except (duckdb.IOException, PartitionMissing):
+        try:
+            return question()
+        except duckdb.IOException as error:
+            raise StoreError(f"a file of the lake cannot be read ({error}); run: marketdata lake verify") from error
 
 
 def query_text(name: str) -> str:
@@ -51,13 +86,43 @@ def create_view(
     root: Path,
     stored: Sequence[Stored],
     extra: dict[str, str] | None = None,
+    *,
+    symbols: Collection[str] | None = None,
 ) -> None:
-    """Create a view of stored files."""
-    connection.execute(f"create or replace view {_name(name)} as {relation_sql(root, stored, extra)}")
+    """Create a view of stored partitions."""
+    relation = relation_sql(root, stored, extra, symbols=symbols)
+    connection.execute(f"create or replace view {_name(name)} as {relation}")
 
 
-def _paths(root: Path, stored: Sequence[Stored]) -> list[Path]:
-    return [root / item.path for item in stored]
+def _files(stored: Sequence[Stored], symbols: Collection[str] | None) -> dict[frozenset[str], list[str]]:
+    """Paths by the symbols that do not count in them; without files that cannot have rows of `symbols`."""
+    wanted = None if symbols is None else frozenset(symbols)
+    found: dict[frozenset[str], list[str]] = {}
+    for item in stored:
+        for file in item.files if item.deltas else (LiveFile(item.path, _NONE, None),):
+            if wanted is None or file.may_hold(wanted):
+                # Of symbols that are not asked for it does not matter whether they count.
+                gone = file.gone if wanted is None else file.gone & wanted
+                found.setdefault(gone, []).append(file.path)
+    return found or {_NONE: [stored[0].path]}
+
+
+def _condition(gone: frozenset[str], symbols: Collection[str] | None) -> str:
+    terms = []
+    if symbols is not None:
+        terms.append(_is_one_of(symbols))
+    if gone:
+        terms.append(f"not {_is_one_of(gone)}")
+    return f" where {' and '.join(terms)}" if terms else ""
+
+
+def _is_one_of(symbols: Collection[str]) -> str:
+    """A condition that is never null: rows without a symbol are those of NO_SYMBOL."""
+    listed = ", ".join(_literal(symbol) for symbol in sorted(symbols)) or "null"
+    column = _name(SYMBOL)
+    if NO_SYMBOL in symbols:
+        return f"({column} is null or {column} in ({listed}))"
+    return f"({column} is not null and {column} in ({listed}))"
 
 
 def _doubles(stored: Sequence[Stored]) -> list[Path]:

@@ -5,40 +5,46 @@ Who writes what lives in `pipeline`; how questions are answered in `serving`.
 
 import hashlib
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 from filelock import FileLock, Timeout
 
 from marketdata_pipelines.errors import PartitionConflict, PartitionMissing, StoreError
-from marketdata_pipelines.stores.lake.catalog import Catalog, Stored
+from marketdata_pipelines.stores.lake.catalog import Catalog, RawPart
 from marketdata_pipelines.stores.lake.layout import LakeLayout
 from marketdata_pipelines.stores.lake.parquet import (
-    FileWrite,
     Prepared,
     discard_files,
     prepare_files,
     publish_files,
     read_file,
+    read_manifest,
     remove_leftovers,
     write_file,
 )
+from marketdata_pipelines.stores.lake.stored import Stored
+from marketdata_pipelines.stores.lake.stored_rows import read_stored
+from marketdata_pipelines.stores.lake.table_writes import (
+    Plan,
+    PlanMaker,
+    Seen,
+    check_writes,
+    look,
+    placed,
+    plan_merge,
+    plan_symbols,
+    plan_whole,
+)
+from marketdata_pipelines.stores.lake.table_writes import TableWrite as TableWrite
 
 _PUBLISH_SECONDS = 120
-
-
-@dataclass(frozen=True, slots=True)
-class TableWrite:
-    """A derived table ready to be stored for one partition; None as `table` removes the partition's file."""
-
-    name: str
-    partition: str
-    table: pa.Table | None
-    inputs: str
+_ATTEMPTS = 5
 
 
 class Lake:
@@ -64,27 +70,29 @@ class Lake:
 
         Errors: PartitionConflict when `holds` says no; nothing is changed then.
         """
-        kept = [write for write in writes if write.table is not None]
-        removed = [(write.name, feed, write.partition) for write in writes if write.table is None]
-        prepared = prepare_files([self._file(feed, write, manifest) for write in kept], self.layout.temporary)
-        try:
-            stored = [self._stored(feed, write, file) for write, file in zip(kept, prepared, strict=True)]
-            with self._publishing(feed):
-                if not holds():
-                    raise PartitionConflict(
-                        f"what {_named(writes)} of {feed} was made from has changed meanwhile; walk it again"
-                    )
-                publish_files(prepared)
-                self.catalog.commit_stored(stored, removed)
-                for name, _, partition in removed:
-                    self.layout.table_file(name, feed, partition).unlink(missing_ok=True)
-        except BaseException:
-            discard_files(prepared)
-            raise
-        return stored
+        check_writes(writes)
+        plans = [plan for write in writes if (plan := self._plan(feed, write)) is not None]
+        return self._put(feed, plans, [write for write in writes if write.table is None], manifest, holds)
 
-    def read(self, table: str, feed: str, partition: str, columns: Sequence[str] | None = None) -> pa.Table:
-        """One partition of a derived table.
+    def compact(self, table: str, feed: str, partition: str) -> Stored | None:
+        """Merge a partition's deltas into one file, as if it had been written whole; None where there are none.
+
+        Rows never change, nor what the index says they were made of.
+        """
+        plan = self._plan_on(feed, table, partition, partial(plan_merge, self.layout.root))
+        stored = self._put(feed, [] if plan is None else [plan], (), {}, lambda: True)
+        return stored[0] if stored else None
+
+    def read(
+        self,
+        table: str,
+        feed: str,
+        partition: str,
+        columns: Sequence[str] | None = None,
+        *,
+        symbols: Collection[str] | None = None,
+    ) -> pa.Table:
+        """One partition of a derived table, or its rows of some symbols, in the table's order.
 
         Errors: PartitionMissing when it is not stored.
         """
@@ -94,14 +102,43 @@ class Lake:
                 f"{feed} has no {table} for {partition}; "
                 f"run: marketdata backfill {feed} --start {partition} --end {partition}"
             )
-        return read_file(self.layout.root / stored.path, columns)
+        return self._read(stored, columns, symbols)
 
     def read_many(
-        self, table: str, feed: str, start: str, end: str, columns: Sequence[str] | None = None
+        self,
+        table: str,
+        feed: str,
+        start: str,
+        end: str,
+        columns: Sequence[str] | None = None,
+        *,
+        symbols: Collection[str] | None = None,
     ) -> Iterator[tuple[str, pa.Table]]:
         """(partition, table) of the stored partitions with a key in start..end, one at a time."""
         for stored in self.catalog.stored(table, feed, start, end):
-            yield stored.partition, read_file(self.layout.root / stored.path, columns)
+            yield stored.partition, self._read(stored, columns, symbols)
+
+    def manifest(self, stored: Stored) -> dict[str, object]:
+        """The manifest of the newest write into a stored partition."""
+        return read_manifest(self.layout.root / stored.files[-1].path)
+
+    def read_part(self, feed: str, part: RawPart) -> pa.Table:
+        """The rows of a raw part.
+
+        Errors: PartitionMissing when its file is not there, also by the feed's policy of retention.
+        """
+        try:
+            return read_file(self.layout.root / part.path)
+        except PartitionMissing as error:
+            removal = self.catalog.removals.of(feed).get(part.path)
+            if removal is None:
+                raise
+            day = datetime.fromtimestamp(removal.removed_us / 1e6, UTC).date()
+            raise PartitionMissing(
+                f"a raw part of {feed} {part.partition} that was superseded later was removed on {day} by the feed's "
+                "policy (keep: superseded_raw); what was known before it was superseded cannot be told any more: ask "
+                "as of a later instant"
+            ) from error
 
     def write_raw(self, path: Path, table: pa.Table, manifest: dict[str, object]) -> int:
         """Write one raw part."""
@@ -129,8 +166,11 @@ class Lake:
         remove_leftovers(self.layout.temporary)
 
     @contextmanager
-    def _publishing(self, feed: str) -> Iterator[None]:
-        """One at a time may put tables of a feed into their places; it takes milliseconds."""
+    def publishing(self, feed: str) -> Iterator[None]:
+        """One at a time may put tables of a feed into their places, or remove them; it takes milliseconds.
+
+        Errors: StoreError when another process holds it for two minutes.
+        """
         path = self.layout.publish_lock(feed)
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -142,32 +182,104 @@ class Lake:
                 "end the process that holds it"
             ) from error
 
-    def _file(self, feed: str, write: TableWrite, manifest: dict[str, object]) -> FileWrite:
-        assert write.table is not None
-        path = self.layout.table_file(write.name, feed, write.partition)
-        whole = {**manifest, "table": write.name, "partition": write.partition, "inputs": write.inputs}
-        return FileWrite(path, write.table, {**whole, "rows": write.table.num_rows})
+    def _read(self, stored: Stored, columns: Sequence[str] | None, symbols: Collection[str] | None) -> pa.Table:
+        try:
+            return read_stored(self.layout.root, stored, columns, only=symbols)
+        except PartitionMissing:
+            # Its files may have been replaced since the index was looked at.
+            now = self.catalog.stored_partition(stored.tbl, stored.feed, stored.partition)
+            if now is None or now == stored:
+                raise
+            return read_stored(self.layout.root, now, columns, only=symbols)
 
-    def _stored(self, feed: str, write: TableWrite, file: Prepared) -> Stored:
-        # Readers of the lake need no kernels, whose compiler takes a while to load.
-        from marketdata_pipelines.domain.frames import count_symbols
+    def _plan(self, feed: str, write: TableWrite) -> Plan | None:
+        if write.table is None:
+            return None
+        if write.symbols is None:
+            return plan_whole(write, write.table)
+        return self._plan_on(feed, write.name, write.partition, partial(plan_symbols, write, self.layout.root))
 
-        table = write.table
-        assert table is not None
-        first, last = _time_span(table)
-        return Stored(
-            tbl=write.name,
-            feed=feed,
-            partition=write.partition,
-            path=self.layout.relative(file.path),
-            rows=table.num_rows,
-            bytes=file.bytes,
-            symbols=count_symbols(table),
-            first_ts_us=first,
-            last_ts_us=last,
-            signature=file.signature,
-            inputs=write.inputs,
-        )
+    def _plan_on(self, feed: str, table: str, partition: str, make: PlanMaker) -> Plan | None:
+        """A plan on what is stored; its files may be replaced while they are read."""
+        for attempt in range(_ATTEMPTS):
+            seen = self._seen(table, feed, partition)
+            try:
+                plan = make(seen)
+            except PartitionMissing:
+                if attempt == _ATTEMPTS - 1 or self._seen(table, feed, partition) == seen:
+                    raise
+                continue
+            return None if plan is None else replace(plan, make=make)
+        raise AssertionError("the last attempt returns or raises")
+
+    def _put(
+        self,
+        feed: str,
+        plans: Sequence[Plan],
+        removals: Sequence[TableWrite],
+        manifest: dict[str, object],
+        holds: Callable[[], bool],
+    ) -> list[Stored]:
+        if not plans and not removals:
+            return []
+        prepared = self._prepare(plans, manifest)
+        try:
+            with self.publishing(feed):
+                self._renew(feed, prepared, manifest)
+                if not holds():
+                    named = _named([*(plan.write for plan in plans), *removals])
+                    raise PartitionConflict(
+                        f"what {named} of {feed} was made from has changed meanwhile; walk it again"
+                    )
+                return self._publish(feed, prepared, removals)
+        except BaseException:
+            discard_files([file for _, file in prepared])
+            raise
+
+    def _renew(self, feed: str, prepared: list[tuple[Plan, Prepared]], manifest: dict[str, object]) -> None:
+        """Plan again what was planned on tables that others have changed since; now nobody can."""
+        for at, (plan, file) in reversed(list(enumerate(prepared))):
+            name, partition = plan.write.name, plan.write.partition
+            if plan.make is not None and self._seen(name, feed, partition) != plan.seen:
+                fresh = self._plan_on(feed, name, partition, plan.make)
+                prepared[at : at + 1] = [] if fresh is None else self._prepare([fresh], manifest)
+                discard_files([file])
+
+    def _prepare(self, plans: Sequence[Plan], manifest: dict[str, object]) -> list[tuple[Plan, Prepared]]:
+        files = [plan.file(self.layout.temporary, manifest) for plan in plans]
+        return list(zip(plans, prepare_files(files, self.layout.temporary), strict=True))
+
+    def _publish(
+        self, feed: str, prepared: Sequence[tuple[Plan, Prepared]], removals: Sequence[TableWrite]
+    ) -> list[Stored]:
+        """Put files into their places, index them, and remove the files nothing leads to any more."""
+        writes = [plan.write for plan, _ in prepared]
+        before = {
+            (write.name, write.partition): self.catalog.stored_partition(write.name, feed, write.partition)
+            for write in (*writes, *removals)
+        }
+        found = [
+            placed(self.layout, feed, plan, file, before[plan.write.name, plan.write.partition])
+            for plan, file in prepared
+        ]
+        publish_files([file for file, _ in found])
+        stored = [entry for _, entry in found]
+        self.catalog.commit_stored(stored, [(write.name, feed, write.partition) for write in removals])
+        for write in removals:
+            self.layout.table_file(write.name, feed, write.partition).unlink(missing_ok=True)
+        used = {file.path for entry in stored for file in entry.files}
+        self._remove({file.path for entry in before.values() if entry for file in entry.files} - used)
+        return stored
+
+    def _remove(self, paths: Iterable[str]) -> None:
+        for path in (self.layout.root / name for name in paths):
+            path.unlink(missing_ok=True)
+            # The last file of a partition's deltas leaves an empty folder.
+            with suppress(OSError):
+                path.parent.rmdir()
+
+    def _seen(self, table: str, feed: str, partition: str) -> Seen:
+        return look(self.layout.root, self.catalog.stored_partition(table, feed, partition))
 
 
 def _named(writes: Sequence[TableWrite]) -> str:
@@ -180,13 +292,3 @@ def digest(parts: Iterable[str]) -> str:
     for part in parts:
         whole.update(part.encode() + b"\n")
     return whole.hexdigest()[:16]
-
-
-def _time_span(table: pa.Table) -> tuple[int | None, int | None]:
-    if "ts" not in table.column_names or not table.num_rows:
-        return None, None
-    ts = table["ts"].cast(pa.timestamp("us", tz="UTC"), safe=False).cast(pa.int64()).drop_null()
-    if not len(ts):
-        return None, None
-    values = ts.to_numpy()
-    return int(np.min(values)), int(np.max(values))

@@ -3,6 +3,8 @@
     <lake>/catalog.sqlite                                  ledger and index
     <lake>/raw_bars/<feed>/<partition>/<part id>.parquet   immutable raw parts
     <lake>/<table>/<feed>/<partition>.parquet              everything derived
+    <lake>/<table>/<feed>/<partition>/delta-<digest>.parquet, whole.parquet
+                                                           rows of some symbols beside it; it, once they were merged
     <lake>/origins/<feed>/                                 vendors' answers, verbatim (see `origins`)
     <lake>/.staging/<feed>/, .tmp/                         files of an ingest, of a write in progress
     <lake>/.digests/<feed>.sqlite                          digests of the files in a drop folder; a cache
@@ -30,6 +32,13 @@ class LakeLayout:
 
     def table_file(self, table: str, feed: str, partition: str) -> Path:
         return self.root / table / feed / f"{partition}.parquet"
+
+    def delta_file(self, table: str, feed: str, partition: str, digest: str) -> Path:
+        return self.root / table / feed / partition / f"delta-{digest}.parquet"
+
+    def other_file(self, table: str, feed: str, partition: str) -> Path:
+        """Where a table lies that was merged while its file was in its usual place."""
+        return self.root / table / feed / partition / "whole.parquet"
 
     def raw_part_file(self, table: str, feed: str, partition: str, part_id: str) -> Path:
         return self.root / table / feed / partition / f"{part_id}.parquet"

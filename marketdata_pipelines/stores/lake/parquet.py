@@ -7,8 +7,9 @@ folder for temporary files, synced, and renamed; what a killed writer left there
 import json
 import os
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -17,7 +18,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from marketdata_pipelines.errors import PartitionMissing, StoreError
+from marketdata_pipelines.stores.lake.deltas import NO_SYMBOL
 from marketdata_pipelines.stores.lake.encoding import decode_table, encode_table
+from marketdata_pipelines.stores.lake.symbol_rows import SYMBOL, only_rows
 
 MANIFEST_KEY = b"marketdata.manifest"
 ROW_GROUP_ROWS = 1 << 18
@@ -95,13 +98,17 @@ def _write(write: FileWrite, temporary_folder: Path) -> Prepared:
 
 def publish_files(prepared: Sequence[Prepared]) -> None:
     """Put files into their places, each replacing what was there, and make that last."""
+    folders: dict[Path, None] = {}
     for item in prepared:
         try:
             os.replace(item.temporary, item.path)
         except FileNotFoundError:
             item.path.parent.mkdir(parents=True, exist_ok=True)
             os.replace(item.temporary, item.path)
-    for folder in dict.fromkeys(item.path.parent for item in prepared):
+            # A new folder lasts once the one it is in knows of it.
+            folders[item.path.parent.parent] = None
+        folders[item.path.parent] = None
+    for folder in folders:
         _sync(folder)
 
 
@@ -120,17 +127,26 @@ def remove_leftovers(temporary_folder: Path) -> None:
                 leftover.unlink(missing_ok=True)
 
 
-def read_file(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
-    """Read a lake file with decimals as exact float64.
+def read_file(
+    path: Path,
+    columns: Sequence[str] | None = None,
+    *,
+    only: Collection[str] | None = None,
+    without: Collection[str] = (),
+) -> pa.Table:
+    """Read a lake file with decimals as exact float64: the rows of the symbols `only` (None: of all) and of none of
+    `without`; `columns` must have the symbol then.
 
     Errors: PartitionMissing when the file is not there; StoreError when it cannot be read.
     """
-    try:
-        return decode_table(pq.ParquetFile(path).read(columns=list(columns) if columns is not None else None))
-    except FileNotFoundError as error:
-        raise PartitionMissing(f"{path.name} is not in {path.parent}; run: marketdata doctor") from error
-    except (OSError, pa.ArrowInvalid) as error:
-        raise StoreError(f"{path} cannot be read ({error}); delete it and materialize its partition again") from error
+    names = None if columns is None else list(columns)
+    with _opened(path) as file:
+        if only is None:
+            table = file.read(columns=names)
+        else:
+            groups = _groups_of(file, only)
+            table = file.read_row_groups(groups, columns=names)
+        return decode_table(table if only is None and not without else only_rows(table, only, without))
 
 
 def read_manifest(path: Path) -> dict[str, object]:
@@ -138,6 +154,43 @@ def read_manifest(path: Path) -> dict[str, object]:
     metadata = pq.read_metadata(path).metadata or {}
     manifest = json.loads(metadata.get(MANIFEST_KEY, b"{}"))
     return dict(manifest)
+
+
+def read_columns(path: Path) -> list[str]:
+    """The names of a file's columns. Errors as `read_file`."""
+    with _opened(path) as file:
+        return list(file.schema_arrow.names)
+
+
+def file_signature(path: Path) -> str:
+    """How the float columns of a file are encoded. Errors as `read_file`."""
+    with _opened(path) as file:
+        return _signature(file.schema_arrow)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[pq.ParquetFile]:
+    try:
+        with pq.ParquetFile(path) as file:
+            yield file
+    except FileNotFoundError as error:
+        raise PartitionMissing(f"{path.name} is not in {path.parent}; run: marketdata doctor") from error
+    except (OSError, pa.ArrowInvalid) as error:
+        raise StoreError(f"{path} cannot be read ({error}); delete it and materialize its partition again") from error
+
+
+def _groups_of(file: pq.ParquetFile, symbols: Collection[str]) -> list[int]:
+    """The row groups that can have rows of some symbols."""
+    metadata = file.metadata
+    names = [metadata.schema.column(at).name for at in range(metadata.num_columns)]
+    if NO_SYMBOL in symbols or SYMBOL not in names:
+        return list(range(metadata.num_row_groups))
+    found = []
+    for group in range(metadata.num_row_groups):
+        known = metadata.row_group(group).column(names.index(SYMBOL)).statistics
+        if known is None or not known.has_min_max or any(known.min <= symbol <= known.max for symbol in symbols):
+            found.append(group)
+    return found
 
 
 @lru_cache(maxsize=4096)

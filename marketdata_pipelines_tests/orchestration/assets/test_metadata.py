@@ -113,6 +113,21 @@ def test_a_column_of_a_table_may_hold_unknown_values() -> None:
     assert len(str(records(table)[0]["text"])) == 80
 
 
+@pytest.mark.parametrize(
+    ("asset", "table", "command"),
+    [
+        ("validated_bars", "validated_bars", "marketdata explain demo AAA 2024-05-01T13:30:00Z"),
+        ("intraday_bars", "bars_5m", "marketdata explain demo AAA 2024-05-01T13:30:00Z --timeframe 5m"),
+        ("raw_bars", "raw_bars", None),
+        ("top_volume", "top_volume", None),
+    ],
+)
+def test_the_first_bar_comes_with_the_command_that_explains_it(asset: str, table: str, command: str | None) -> None:
+    result = AssetResult(asset, 1, 1, FIRST, LAST, 10, {table: 1}, {}, PREVIEW)
+
+    assert asset_metadata(outcome(result), result).get("explain a bar") == command
+
+
 def test_preview_is_a_markdown_table_of_the_columns_that_say_most() -> None:
     assert markdown_table(PREVIEW) == (
         "| symbol | ts | close |\n| --- | --- | --- |\n| AAA | 2024-05-01T13:30:00Z | 1.25 |"

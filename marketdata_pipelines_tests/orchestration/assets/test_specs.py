@@ -1,6 +1,7 @@
+from dataclasses import replace
 from datetime import date
 
-from dagster import AssetKey, TimeWindowPartitionMapping
+from dagster import AssetKey, MetadataValue, TimeWindowPartitionMapping
 
 from marketdata_pipelines.domain.feeds import Feed
 from marketdata_pipelines.domain.partitions import Period
@@ -54,3 +55,15 @@ def test_a_feed_of_daily_bars_has_all_assets_by_year() -> None:
     names = [spec.key.path[-1] for spec in period_specs(daily, Period.YEAR, partitions[Period.YEAR])]
     assert names[:4] == ["raw_bars", "validated_bars", "rejected_bars", "daily_bars"]
     assert {"weekly_bars", "monthly_bars"} <= set(names)
+
+
+def test_references_are_linked_and_no_dependency() -> None:
+    adjusted = replace(FEED, corporate_actions="us_actions")
+    plain = period_specs(FEED, Period.DAY, PARTITIONS[Period.DAY])
+
+    specs = period_specs(adjusted, Period.DAY, PARTITIONS[Period.DAY])
+
+    link = MetadataValue.asset(AssetKey(["us_actions", "corporate_actions"]))
+    assert {spec.metadata["corporate_actions"] for spec in specs} == {link}
+    assert not any("instruments" in spec.metadata for spec in specs)
+    assert [spec.deps for spec in specs] == [spec.deps for spec in plain]

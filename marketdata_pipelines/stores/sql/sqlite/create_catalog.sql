@@ -32,6 +32,7 @@ create table if not exists raw_part (
     part_id text not null,
     path text not null,
     rows integer not null,
+    symbols text,
     primary key (seq, partition, tbl)
 );
 create index if not exists raw_part_by_partition on raw_part (feed, partition);
@@ -47,5 +48,6 @@ create table if not exists stored (
     last_ts_us integer,
     signature text not null,
     inputs text not null,
+    deltas text,
     primary key (tbl, feed, partition)
 );
