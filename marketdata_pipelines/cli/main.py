@@ -10,13 +10,17 @@ import typer
 
 from marketdata_pipelines.cli.backfill import backfill
 from marketdata_pipelines.cli.bars import bars
+from marketdata_pipelines.cli.continuous import continuous, rolls
+from marketdata_pipelines.cli.corrections import corrections
 from marketdata_pipelines.cli.demo import demo
+from marketdata_pipelines.cli.diff import diff
 from marketdata_pipelines.cli.doctor import doctor
 from marketdata_pipelines.cli.exchange import exchange
 from marketdata_pipelines.cli.explain import explain
 from marketdata_pipelines.cli.feeds import feeds
 from marketdata_pipelines.cli.gaps import gaps
 from marketdata_pipelines.cli.ingest import ingest
+from marketdata_pipelines.cli.instruments import instruments
 from marketdata_pipelines.cli.lake import lake
 from marketdata_pipelines.cli.notify import notify
 from marketdata_pipelines.cli.reference import reference
@@ -42,7 +46,11 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (demo, up, ingest, backfill, bars, table, explain, rejected, gaps, feeds, notify, doctor, exchange):
+_COMMANDS = (
+    demo, up, ingest, backfill, bars, table, explain, rejected, gaps, corrections, diff, instruments, continuous, rolls,
+    feeds, notify, doctor, exchange,
+)  # fmt: skip
+for command in _COMMANDS:
     app.command()(command)
 app.add_typer(reference)
 app.add_typer(lake)

@@ -98,7 +98,8 @@ _CASH_KINDS = (ActionKind.CASH_DIVIDEND, ActionKind.SPIN_OFF)
 _ADDING_KINDS = _CASH_KINDS
 _KEY = ("symbol", "ex_date", "kind", "new_symbol")
 _USED = (*ACTION_SCHEMA.names, "status", "rules")
-_NO_ROWS = RAW_ACTION_SCHEMA.empty_table().select([*ACTION_SCHEMA.names, "status"])
+# (`empty_table` imports pandas.)
+_NO_ROWS = pa.Table.from_batches([], pa.schema([*ACTION_SCHEMA, RAW_ACTION_SCHEMA.field("status")]))
 
 Codes = NDArray[np.int64]
 
@@ -157,7 +158,7 @@ def actions_table(rows: Iterable[Mapping[str, Any]]) -> pa.Table:
 
 def empty_actions() -> pa.Table:
     """No actions, for callers whose feed names none."""
-    return ACTION_SCHEMA.empty_table()
+    return pa.Table.from_batches([], ACTION_SCHEMA)
 
 
 def _good_rows(part: pa.Table) -> pa.Table:

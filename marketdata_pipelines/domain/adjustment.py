@@ -112,7 +112,7 @@ def adjust_bars(
     # An action before the first bar changes none, and what it lacks is nobody's concern.
     counted = counted.filter(pc.greater(counted["ex_date"], pc.min(bars["session_date"])))
     if not counted.num_rows:
-        return bars, UNAPPLIED_SCHEMA.empty_table()
+        return bars, pa.Table.from_batches([], UNAPPLIED_SCHEMA)
     weights, unapplied = weigh_actions(counted, names, closes, key)
     shares, cash = _row_factors(_steps(weights), codes, day_numbers(bars["session_date"]))
     return _scaled(bars, shares, cash), unapplied

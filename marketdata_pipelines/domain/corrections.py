@@ -86,7 +86,7 @@ class ReplacedWindow:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What one raw part says: for each bar of `keys` its good row in `rows`; `brought` are the bars it has any row of."""
+    """What one raw part says: for each bar of `keys` its good row in `rows`; `brought` are bars it has any row of."""
 
     keys: Ints
     rows: Ints

@@ -6,6 +6,7 @@ What only some questions need (the kernels' compiler, calendars) is imported whe
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -37,7 +38,8 @@ class LakeReader:
         self._settings = settings
         self.feeds = load_feeds(settings.feeds_file)
         self.lake = Lake(settings.lake)
-        self._knowledge = Knowledge(self.lake, load_references(settings.feeds_file))
+        self._references = load_references(settings.feeds_file)
+        self._knowledge = Knowledge(self.lake, self._references)
 
     def feed(self, name: str) -> Feed:
         """A feed by name.
@@ -137,6 +139,26 @@ class LakeReader:
                  ingest replaced are listed only with `superseded`. As of an instant: see `bars`.
         """
         return rejected_rows(self.lake, self._source(feed, as_of), time_range(start, end), superseded=superseded)
+
+    def continuous(
+        self,
+        feed: str,
+        root: str,
+        timeframe: str | None = None,
+        start: Moment = None,
+        end: Moment = None,
+        **how: Any,
+    ) -> pa.Table:
+        """Bars of a futures root without a break, from contract to contract; `how`: see `serving.continuous`."""
+        from marketdata_pipelines.serving.continuous import ContinuousSeries
+
+        return ContinuousSeries(self, self._references).bars(feed, root, timeframe, start, end, **how)
+
+    def rolls(self, feed: str, root: str, start: Moment = None, end: Moment = None, **how: Any) -> pa.Table:
+        """When a continuous series passed from one contract to the next, and at which prices."""
+        from marketdata_pipelines.serving.continuous import ContinuousSeries
+
+        return ContinuousSeries(self, self._references).rolls(feed, root, start, end, **how)
 
     def gaps(
         self, feed: str, start: Moment = None, end: Moment = None, symbols: Sequence[str] | None = None

@@ -85,7 +85,7 @@ def _is_cut(source: RowSource, question: BarQuestion, selection: Selection | Non
     first, last = _days(question)
     if selection is not None:
         reach = (None if first is None else first, None if last is None else last + _LONGEST)
-        if crossing_buckets(source.feed, selection.resolver, question.timeframe, _named(selection), *reach):
+        if crossing_buckets(source.feed, selection.resolver, question.timeframe, selection.related_symbols, *reach):
             return True
     adjusting = question.adjusting
     if adjusting is None or adjusting.adjustment is Adjustment.RAW:
@@ -99,15 +99,6 @@ def _is_cut(source: RowSource, question: BarQuestion, selection: Selection | Non
     return bool(flags.any())
 
 
-def _named(selection: Selection) -> list[str] | None:
-    """Every symbol that the instruments asked for ever bore; None for all."""
-    if selection.spans is None:
-        return None
-    ids = {span.instrument_id for span in selection.spans if span.instrument_id is not None}
-    names = {symbol for name in ids for symbol, _, _ in selection.resolver.aliases(name)}
-    return sorted(names | {span.symbol for span in selection.spans})
-
-
 def _combined(
     lake: Lake, source: RowSource, question: BarQuestion, selection: Selection | None
 ) -> tuple[pa.Table, list[str]]:
@@ -118,7 +109,7 @@ def _combined(
     # A bucket is asked for by its label, its first day; its days go on after the range.
     reach = (None if first is None else first - _LONGEST, None if last is None else last + _LONGEST)
     daily = daily_bars(lake, source, *reach)
-    names = list(question.symbols or ()) or None if selection is None else _named(selection)
+    names = list(question.symbols or ()) or None if selection is None else selection.related_symbols
     if names is not None:
         daily = daily.filter(pc.is_in(daily["symbol"].cast(pa.string()), pa.array(names, pa.string())))
     notes: list[str] = []

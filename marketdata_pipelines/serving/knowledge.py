@@ -2,18 +2,22 @@
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from marketdata_pipelines.domain.adjustment import Adjustment
 from marketdata_pipelines.domain.feeds import Feed
 from marketdata_pipelines.domain.references import Reference
-from marketdata_pipelines.domain.symbology import Resolver
 from marketdata_pipelines.errors import SettingsInvalid
-from marketdata_pipelines.pipeline.references import actions_of, instruments_of
-from marketdata_pipelines.serving.adjusting import Adjusting
 from marketdata_pipelines.serving.ranges import TimeRange
 from marketdata_pipelines.stores.lake.lake import Lake
+
+# Most questions are about feeds without reference data: they do not wait for what only others need.
+if TYPE_CHECKING:
+    from marketdata_pipelines.domain.symbology import Resolver
+    from marketdata_pipelines.serving.adjusting import Adjusting
+
+_RAW = "raw"
 
 
 class Knowledge:
@@ -25,10 +29,19 @@ class Knowledge:
 
     def actions(self, feed: Feed, as_of_us: int | None) -> pa.Table | None:
         """The feed's corporate actions known at an instant; None where it names none."""
+        if feed.corporate_actions is None:
+            return None
+        from marketdata_pipelines.pipeline.references import actions_of
+
         return actions_of(self._lake, feed, self._references, as_of_us)
 
-    def resolver(self, feed: Feed, as_of_us: int | None) -> Resolver | None:
+    def resolver(self, feed: Feed, as_of_us: int | None) -> "Resolver | None":
         """The feed's instruments known at an instant; None where it names none."""
+        if feed.instruments is None:
+            return None
+        from marketdata_pipelines.domain.symbology import Resolver
+        from marketdata_pipelines.pipeline.references import instruments_of
+
         aliases = instruments_of(self._lake, feed, self._references, as_of_us)
         if aliases is None:
             return None
@@ -38,16 +51,19 @@ class Knowledge:
         return kept[1]
 
     def adjusting(
-        self, feed: Feed, adjustment: str, anchor: date, as_of_us: int | None, resolver: Resolver | None
-    ) -> Adjusting | None:
+        self, feed: Feed, adjustment: str, anchor: date, as_of_us: int | None, resolver: "Resolver | None"
+    ) -> "Adjusting | None":
         """How a question is adjusted; None for raw prices.
 
         Errors: SettingsInvalid for an adjustment there is not, or a feed that names no corporate actions.
         """
+        if adjustment == _RAW:
+            return None
+        from marketdata_pipelines.domain.adjustment import Adjustment
+        from marketdata_pipelines.serving.adjusting import Adjusting
+
         if adjustment not in list(Adjustment):
             raise SettingsInvalid(f"adjustment is {adjustment!r}; allowed: {', '.join(Adjustment)}")
-        if adjustment == Adjustment.RAW:
-            return None
         actions = self.actions(feed, as_of_us)
         if actions is None:
             raise SettingsInvalid(

@@ -65,7 +65,10 @@ def answer_differences(
     if from_us is None:
         raise SettingsInvalid("an earlier date or time to compare with is needed; give from")
     if from_us > to_us:
-        raise SettingsInvalid(f"from ({earlier}) is later than to ({later or 'now'}); give the earlier one as from")
+        raise SettingsInvalid(
+            f"from ({earlier}) is later than to ({later or 'now'}); give the earlier one as from "
+            "(a date means the end of its UTC day)"
+        )
     name = timeframe or feed.interval.name
     days = date_range(start, end)
     chosen = None if symbols is None else tuple(symbols)

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 
 import duckdb
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from marketdata_pipelines.domain import tables as t
 from marketdata_pipelines.domain.feeds import Feed
@@ -78,7 +77,7 @@ def _sessions(
             [],
         )
     from marketdata_pipelines.serving.adjusting import adjust_answer
-    from marketdata_pipelines.serving.symbols import INSTRUMENT_ID, with_instrument_ids
+    from marketdata_pipelines.serving.symbols import INSTRUMENT_ID, owners, with_instrument_ids
 
     rows = connection.sql(relation).to_arrow_table()
     names = ["vwap" if name == "vwap_typ" else name for name in rows.column_names]
@@ -95,7 +94,7 @@ def _sessions(
     if question.resolver is None:
         owner = rows["symbol"]
     else:
-        owner = pc.coalesce(rows[INSTRUMENT_ID].cast(pa.string()), rows["symbol"].cast(pa.string()))
+        owner = owners(rows, question.resolver)
         shown = shown.drop_columns([INSTRUMENT_ID])
     shown = shown.append_column("owner", owner)
     connection.register("summaries", shown.rename_columns(_stored_names(shown)))

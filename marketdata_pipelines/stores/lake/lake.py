@@ -265,18 +265,22 @@ class Lake:
         publish_files([file for file, _ in found])
         stored = [entry for _, entry in found]
         self.catalog.commit_stored(stored, [(write.name, feed, write.partition) for write in removals])
-        for write in removals:
-            self.layout.table_file(write.name, feed, write.partition).unlink(missing_ok=True)
         used = {file.path for entry in stored for file in entry.files}
-        self._remove({file.path for entry in before.values() if entry for file in entry.files} - used)
+        for name, partition in before:
+            self._sweep(name, feed, partition, used)
         return stored
 
-    def _remove(self, paths: Iterable[str]) -> None:
-        for path in (self.layout.root / name for name in paths):
-            path.unlink(missing_ok=True)
-            # The last file of a partition's deltas leaves an empty folder.
+    def _sweep(self, table: str, feed: str, partition: str, used: Collection[str]) -> None:
+        """Remove a partition's files that nothing leads to any more, also those that killed writers left."""
+        plain = self.layout.table_file(table, feed, partition)
+        beside = self.layout.other_file(table, feed, partition).parent
+        for path in (plain, *(beside.glob("*.parquet") if beside.is_dir() else ())):
+            if self.layout.relative(path) not in used:
+                path.unlink(missing_ok=True)
+        if beside.is_dir():
             with suppress(OSError):
-                path.parent.rmdir()
+                # It is left where files are in it.
+                beside.rmdir()
 
     def _seen(self, table: str, feed: str, partition: str) -> Seen:
         return look(self.layout.root, self.catalog.stored_partition(table, feed, partition))

@@ -16,6 +16,7 @@ from marketdata_pipelines.errors import PartitionMissing
 from marketdata_pipelines.stores.lake import table_writes
 from marketdata_pipelines.stores.lake.duck import asked_again, connect, relation_sql
 from marketdata_pipelines.stores.lake.lake import Lake, TableWrite
+from marketdata_pipelines_tests.builders import lake_files
 from marketdata_pipelines_tests.stores.lake.test_lake_holds import at_once
 from marketdata_pipelines_tests.stores.lake.test_table_writes import DAY, NAMES, TABLE, base_rows, rows_of, table_of
 from marketdata_pipelines_tests.waiting import wait_until
@@ -158,5 +159,10 @@ def test_killed_writers_leave_a_lake_that_is_read_and_written_on(lake: Lake) -> 
     for symbol in "WXYZ":
         write_again_and_again(lake.layout.root, symbol)
     lake.compact(TABLE, "f", DAY)
+    lake.clear_leftovers()
 
+    stored = lake.catalog.stored_partition(TABLE, "f", DAY)
+    assert stored is not None
     assert lake.read(TABLE, "f", DAY).to_pylist() == expected("WXYZ").to_pylist()
+    # Each write removes what killed ones left of its partition.
+    assert list(lake_files(lake)) == [file.path for file in stored.files]
