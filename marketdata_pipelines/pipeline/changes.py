@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 
+from marketdata_pipelines.domain.corrections import CORRECTIONS
 from marketdata_pipelines.domain.feeds import Feed
 from marketdata_pipelines.domain.partitions import (
     Period,
@@ -58,6 +59,7 @@ def stale_partitions(lake: Lake, feed: Feed) -> dict[Period, list[str]]:
 def misplaced_tables(lake: Lake, feed: Feed) -> list[TableWrite]:
     """Removals of stored tables whose partitions no longer exist: the feed was partitioned another way before."""
     periods = {name: table_set.period for table_set in feed_tables(feed) for name in table_set.tables}
+    periods[CORRECTIONS] = period_of(feed.partition)
     return [
         TableWrite(name, key, None, "")
         for name, key in sorted(lake.catalog.stored_inputs(feed.name))

@@ -3,17 +3,18 @@
 A pure function of the raw parts ever accepted, standing and superseded: it does not matter who walked when.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from marketdata_pipelines.domain.bars import TS
+from marketdata_pipelines.domain.bars import RAW_BAR_SCHEMA, RAW_TRADE_SCHEMA, TS
 from marketdata_pipelines.domain.corrections import CORRECTION_SCHEMA, CORRECTIONS
 from marketdata_pipelines.domain.feeds import Feed
 from marketdata_pipelines.domain.frames import count_symbols, symbol_codes, symbol_column
 from marketdata_pipelines.domain.partitions import is_partition_key, period_of
 from marketdata_pipelines.domain.session_grid import SessionGrid
+from marketdata_pipelines.domain.tables import RAW_TRADES
 from marketdata_pipelines.pipeline.bar_history import trace_bars
 from marketdata_pipelines.pipeline.change_tables import change_table, describe_changes
 from marketdata_pipelines.pipeline.coarse import CoarseBars
@@ -21,25 +22,35 @@ from marketdata_pipelines.pipeline.standing import is_validated, is_walked
 from marketdata_pipelines.pipeline.validate import LoadedPart
 from marketdata_pipelines.quality.examples import SHOWN
 from marketdata_pipelines.quality.outcome import Example, Facts
-from marketdata_pipelines.stores.lake.catalog import Ingest, StandingPart
+from marketdata_pipelines.stores.lake.catalog import Ingest, RawPart, StandingPart
 from marketdata_pipelines.stores.lake.lake import Lake
+from marketdata_pipelines.stores.lake.parquet import read_file
+from marketdata_pipelines.stores.lake.symbol_rows import only_rows
 
 _FILES_SHOWN = 10
 
 
-def corrections_of(lake: Lake, feed: Feed, key: str, loaded: Sequence[LoadedPart] = ()) -> pa.Table:
-    """The corrections of a base partition; `loaded` are raw parts that need not be read again.
+def corrections_of(
+    lake: Lake,
+    feed: Feed,
+    key: str,
+    loaded: Sequence[LoadedPart] = (),
+    *,
+    symbols: Collection[str] | None = None,
+) -> pa.Table:
+    """The corrections of a base partition, of all symbols or only some.
 
     Shape:   CORRECTION_SCHEMA, sorted by (symbol, ts, known_at, seq).
+    Reads:   every raw part ever accepted but those in `loaded`, which have all rows, at least of `symbols`.
     Kept:    where the feed's policy has let raw parts go, the stored corrections stand for the time they counted in.
     Errors:  PartitionMissing when the file of another raw part is gone.
     """
-    return _changes(lake, feed, key, loaded, first=False)
+    return _changes(lake, feed, key, loaded, symbols, first=False)
 
 
 def changes_of(lake: Lake, feed: Feed, key: str) -> pa.Table:
     """The same together with the bars that an ingest was the first to bring, of kind `first`."""
-    return _changes(lake, feed, key, (), first=True)
+    return _changes(lake, feed, key, (), None, first=True)
 
 
 def corrections_among(
@@ -107,21 +118,41 @@ def correction_examples(table: pa.Table) -> tuple[Example, ...]:
     )
 
 
-def _changes(lake: Lake, feed: Feed, key: str, loaded: Sequence[LoadedPart], *, first: bool) -> pa.Table:
+def _changes(
+    lake: Lake,
+    feed: Feed,
+    key: str,
+    loaded: Sequence[LoadedPart],
+    symbols: Collection[str] | None,
+    *,
+    first: bool,
+) -> pa.Table:
     accepted, withdrawing = lake.catalog.accepted_parts(feed.name, key)
     if not accepted or (len(accepted) + len(withdrawing) < 2 and not first):
         return CORRECTION_SCHEMA.empty_table()
     removed = _removed(lake, feed, accepted)
     tables = {part.standing.part.path: part.table for part in loaded}
     parts = [
-        LoadedPart(part, tables[part.part.path] if part.part.path in tables else lake.read_part(feed.name, part.part))
+        LoadedPart(part, _rows_of(lake, feed, part.part, tables, symbols))
         for part in accepted
         if part.part.path not in removed
     ]
     silent = [*withdrawing, *(part.ingest for part in accepted if part.part.path in removed)]
     history = trace_bars(feed, CoarseBars(lake, feed).grid(key), parts, silent, every=first)
     found = change_table(history, first=first)
-    return _since_removal(lake, feed, key, found, removed) if removed else found
+    return _since_removal(lake, feed, key, found, removed, symbols) if removed else found
+
+
+def _rows_of(
+    lake: Lake, feed: Feed, part: RawPart, tables: Mapping[str, pa.Table], symbols: Collection[str] | None
+) -> pa.Table:
+    if part.path in tables:
+        return only_rows(tables[part.path], symbols, ())
+    if symbols is None:
+        return lake.read_part(feed.name, part)
+    if part.symbols is not None and not set(symbols) & set(part.symbols):
+        return (RAW_TRADE_SCHEMA if part.tbl == RAW_TRADES else RAW_BAR_SCHEMA).empty_table()
+    return read_file(lake.layout.root / part.path, only=symbols)
 
 
 def _removed(lake: Lake, feed: Feed, accepted: Sequence[StandingPart]) -> dict[str, tuple[int, ...]]:
@@ -132,7 +163,12 @@ def _removed(lake: Lake, feed: Feed, accepted: Sequence[StandingPart]) -> dict[s
 
 
 def _since_removal(
-    lake: Lake, feed: Feed, key: str, found: pa.Table, removed: Mapping[str, tuple[int, ...]]
+    lake: Lake,
+    feed: Feed,
+    key: str,
+    found: pa.Table,
+    removed: Mapping[str, tuple[int, ...]],
+    symbols: Collection[str] | None,
 ) -> pa.Table:
     """Without some raw parts only what came after they were superseded can be told; what came before is kept."""
     seqs = {seq for superseders in removed.values() for seq in superseders}
@@ -141,7 +177,7 @@ def _since_removal(
     later = found.filter(pc.greater(found["known_at"], edge))
     if lake.catalog.stored_partition(CORRECTIONS, feed.name, key) is None:
         return later
-    stored = lake.read(CORRECTIONS, feed.name, key)
+    stored = only_rows(lake.read(CORRECTIONS, feed.name, key), symbols, ())
     whole = pa.concat_tables([stored.filter(pc.less_equal(stored["known_at"], edge)), later])
     text = whole.set_column(0, "symbol", whole["symbol"].cast(pa.string()))
     ordered = text.sort_by([(name, "ascending") for name in ("symbol", "ts", "known_at", "seq")])

@@ -7,6 +7,7 @@ from datetime import date, datetime
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from marketdata_pipelines.domain.corrections import CORRECTIONS
 from marketdata_pipelines.domain.feeds import Feed
 from marketdata_pipelines.domain.frames import count_symbols
 from marketdata_pipelines.domain.sketch import sketch_tables
@@ -22,7 +23,7 @@ from marketdata_pipelines.pipeline.outcome import AssetResult, PartitionOutcome
 from marketdata_pipelines.pipeline.validate import LoadedPart
 from marketdata_pipelines.quality.checks import DerivedBatch, check_derived
 from marketdata_pipelines.quality.examples import rejected_by_rule
-from marketdata_pipelines.quality.outcome import CheckOutcome, Facts
+from marketdata_pipelines.quality.outcome import CheckOutcome, Example, Facts
 from marketdata_pipelines.stores.lake.catalog import StandingPart, Stored
 from marketdata_pipelines.stores.lake.lake import Lake, TableWrite
 
@@ -56,6 +57,7 @@ class Gathered:
         volume: float | None = None,
         bars: int | None = None,
         whole: Collection[str] = (),
+        examples: tuple[Example, ...] = (),
     ) -> None:
         """An asset's tables of this partition, with the digest of what they are derived from (one, or by table).
 
@@ -69,7 +71,7 @@ class Gathered:
         outcome = check_derived(DerivedBatch(self._feed, self._key, asset, tables, volume, bars))
         if outcome is not None:
             self.checks.append(outcome)
-        self._results.append(_result(asset, tables, facts or {}))
+        self._results.append(replace(_result(asset, tables, facts or {}), examples=examples))
 
     def add_table(self, table: str, key: str, content: pa.Table | None, inputs: str) -> None:
         """A whole table, perhaps of another partition that this one's bars are in too; None removes it."""
@@ -88,6 +90,13 @@ class Gathered:
             counts: Facts = {str(example["rule"]): int(example["rows"] or 0) for example in examples}
             result = _result(REJECTED_BARS, {REJECTED_BARS: rejected}, counts)
             self._results.append(replace(result, examples=examples))
+
+    def add_corrections(self, corrections: pa.Table, inputs: str, *, stored: bool) -> None:
+        """How bars changed from ingest to ingest; a partition without any has no such table."""
+        if corrections.num_rows or (stored and self.symbols is not None):
+            self._writes.append(TableWrite(CORRECTIONS, self._key, corrections, inputs, self.symbols))
+        elif stored:
+            self._writes.append(TableWrite(CORRECTIONS, self._key, None, inputs))
 
     def remove(self, tables: Iterable[str]) -> None:
         """Forget tables of this partition, whose sources are gone."""

@@ -13,13 +13,20 @@ from functools import partial
 import pyarrow as pa
 
 from marketdata_pipelines.domain import tables as t
+from marketdata_pipelines.domain.corrections import CORRECTIONS
 from marketdata_pipelines.domain.feeds import Feed
 from marketdata_pipelines.domain.partitions import Period, partition_span, period_of
-from marketdata_pipelines.domain.session_grid import feed_calendar
+from marketdata_pipelines.domain.session_grid import SessionGrid, feed_calendar
 from marketdata_pipelines.domain.sessions import Session
 from marketdata_pipelines.errors import MarketDataError, PartitionConflict, StoreError, WorkFailed
 from marketdata_pipelines.pipeline.changes import misplaced_tables
 from marketdata_pipelines.pipeline.coarse import CoarseBars, bucket_inputs
+from marketdata_pipelines.pipeline.corrections import (
+    correction_examples,
+    correction_facts,
+    corrections_among,
+    corrections_of,
+)
 from marketdata_pipelines.pipeline.definitions import note_definition
 from marketdata_pipelines.pipeline.deriving import Deriver, ValidBars, together
 from marketdata_pipelines.pipeline.gathering import Gathered
@@ -208,7 +215,11 @@ class PartitionWalker:
         if failed:
             return None
         if t.VALIDATED_BARS in wanted:
-            gathered.add(t.VALIDATED_BARS, {t.VALIDATED_BARS: validated.bars}, inputs, facts=_row_facts(validated))
+            corrections = self._corrections(key, grid, loaded, revision)
+            gathered.add_corrections(corrections, inputs, stored=self._is_stored(CORRECTIONS, key))
+            facts = _row_facts(validated) | (correction_facts(corrections) if corrections.num_rows else {})
+            examples = correction_examples(corrections)
+            gathered.add(t.VALIDATED_BARS, {t.VALIDATED_BARS: validated.bars}, inputs, facts=facts, examples=examples)
         return ValidBars(key, grid, sessions, validated.bars, bars, horizon_us, inputs, revision)
 
     def _loaded(self, gathered: Gathered, parts: list[StandingPart], revision: Revision | None) -> list[LoadedPart]:
@@ -217,6 +228,18 @@ class PartitionWalker:
             return [LoadedPart(part, read_file(self._lake.layout.root / part.part.path)) for part in parts]
         gathered.symbols = revision.symbols
         return self._reviser.load(parts, revision.symbols)
+
+    def _corrections(
+        self, key: str, grid: SessionGrid, loaded: list[LoadedPart], revision: Revision | None
+    ) -> pa.Table:
+        """How the partition's bars changed from ingest to ingest; of the symbols of a revision only theirs."""
+        if revision is None:
+            return corrections_of(self._lake, self._feed, key, loaded)
+        accepted, withdrawing = self._lake.catalog.accepted_parts(self._feed.name, key)
+        return corrections_among(self._feed, grid, self._reviser.load(accepted, revision.symbols), withdrawing)
+
+    def _is_stored(self, table: str, key: str) -> bool:
+        return self._lake.catalog.stored_partition(table, self._feed.name, key) is not None
 
     def _batch(
         self,
@@ -253,17 +276,18 @@ class PartitionWalker:
 
     def _withdraw(self, gathered: Gathered, key: str, sessions: list[Session], *, keep_rejected: bool) -> None:
         """Remove what was derived here while rows still stood: none do, so none may be served."""
-        was_stored = self._lake.catalog.stored_partition(self._coarse.source_table, self._feed.name, key) is not None
+        was_stored = self._is_stored(self._coarse.source_table, key)
         buckets = self._buckets.withdraw(key, sessions) if was_stored else []
         rewritten = {made.name for made in buckets}
         names = {name for item in self._sets.values() if item.period is self._period for name in item.tables}
+        names |= {CORRECTIONS}
         names -= rewritten | ({t.REJECTED_BARS} if keep_rejected else set())
         gathered.remove(self._stored_tables(key, sorted(names)))
         for made in buckets:
             gathered.add_table(made.name, made.partition, made.table, made.inputs)
 
     def _stored_tables(self, key: str, names: Iterable[str]) -> list[str]:
-        return [name for name in names if self._lake.catalog.stored_partition(name, self._feed.name, key) is not None]
+        return [name for name in names if self._is_stored(name, key)]
 
 
 def _still(premise: Callable[[], object], before: object) -> bool:

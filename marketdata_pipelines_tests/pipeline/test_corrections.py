@@ -156,6 +156,20 @@ def test_loaded_parts_give_the_same_table(lake: Lake, feed: Feed) -> None:
     assert corrections_among(feed, CoarseBars(lake, feed).grid(KEY), parts, withdrawing).equals(expected)
 
 
+def test_corrections_of_some_symbols_are_those_rows_of_all_corrections(lake: Lake, feed: Feed) -> None:
+    take_in(lake, feed, source_of("a.csv", [bar(name, AT, 1.0) for name in "ABC"]), known_at=DAYS[0])
+    take_in(lake, feed, source_of("b.csv", [bar("A", AT, 2.0), bar("C", AT, 3.0)]), known_at=DAYS[1])
+    take_in(lake, feed, source_of("c.csv", raw_trades([("A", NEXT, 4.0, 1.0)])), known_at=DAYS[2])
+    around = source_of("d.csv", [bar("A", AT, 5.0), bar("A", THIRD)])
+    take_in(lake, feed, around, known_at=DAYS[3], mode=IngestMode.REPLACE_WINDOW)
+    everything = told(corrections_of(lake, feed, KEY))
+
+    for symbols in (["A"], ["B"], ["A", "C"]):
+        expected = [row for row in everything if row[0] in symbols]
+        assert told(corrections_of(lake, feed, KEY, symbols=symbols)) == expected
+        assert expected
+
+
 def test_a_raw_part_that_is_gone_is_an_error(lake: Lake, feed: Feed) -> None:
     for name in ("a.csv", "b.csv"):
         take_in(lake, feed, source_of(name, [bar("A", AT)]), known_at=DAYS[0])

@@ -40,7 +40,7 @@ def asset_metadata(outcome: PartitionOutcome, result: AssetResult) -> Metadata:
     if result.sketch is not None:
         metadata["plot"] = MetadataValue.md(plot_markdown(result.sketch))
     if result.examples:
-        metadata["by rule"] = records_table(result.examples)
+        metadata["corrections" if result.asset == VALIDATED_BARS else "by rule"] = records_table(result.examples)
     metadata |= {"dagster/row_count": result.rows, "symbols": result.symbols}
     if result.bytes:
         metadata["dagster/size_bytes"] = result.bytes

@@ -20,13 +20,14 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from marketdata_pipelines.errors import PartitionMissing, StoreError
+from marketdata_pipelines.errors import StoreError
 from marketdata_pipelines.stores.lake.deltas import NO_SYMBOL, LiveFile
 from marketdata_pipelines.stores.lake.stored import Stored
 from marketdata_pipelines.stores.lake.symbol_rows import SYMBOL
 
 T = TypeVar("T")
 _NONE: frozenset[str] = frozenset()
+_ATTEMPTS = 5
 
 
 def connect() -> duckdb.DuckDBPyConnection:
@@ -61,18 +62,17 @@ def relation_sql(
 
 
 def asked_again(question: Callable[[], T]) -> T:
-    """The answer to a question that looks into the index and reads files; asked once more where a file is gone, which
-    was replaced after the index was looked at.
+    """The answer to a question that looks into the index and lets DuckDB read files; asked again where a file is gone,
+    which was replaced after the index was looked at.
 
     Errors: StoreError when it is gone for good; what the question raises.
     """
-    try:
-        return question()
-    except (duckdb.IOException, PartitionMissing):
+    for _ in range(_ATTEMPTS):
         try:
             return question()
         except duckdb.IOException as error:
-            raise StoreError(f"a file of the lake cannot be read ({error}); run: marketdata lake verify") from error
+            reason = error
+    raise StoreError(f"a file of the lake cannot be read ({reason}); run: marketdata lake verify") from reason
 
 
 def query_text(name: str) -> str:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import pyarrow as pa
 from filelock import FileLock, Timeout
@@ -44,7 +45,9 @@ from marketdata_pipelines.stores.lake.table_writes import (
 from marketdata_pipelines.stores.lake.table_writes import TableWrite as TableWrite
 
 _PUBLISH_SECONDS = 120
-_ATTEMPTS = 5
+_ATTEMPTS = 20
+F = TypeVar("F")
+T = TypeVar("T")
 
 
 class Lake:
@@ -183,14 +186,16 @@ class Lake:
             ) from error
 
     def _read(self, stored: Stored, columns: Sequence[str] | None, symbols: Collection[str] | None) -> pa.Table:
-        try:
-            return read_stored(self.layout.root, stored, columns, only=symbols)
-        except PartitionMissing:
-            # Its files may have been replaced since the index was looked at.
-            now = self.catalog.stored_partition(stored.tbl, stored.feed, stored.partition)
-            if now is None or now == stored:
-                raise
-            return read_stored(self.layout.root, now, columns, only=symbols)
+        def look_again() -> Stored | None:
+            return self.catalog.stored_partition(stored.tbl, stored.feed, stored.partition)
+
+        def read(entry: Stored | None) -> pa.Table:
+            if entry is None:
+                raise PartitionMissing(f"{stored.feed} has no {stored.tbl} for {stored.partition} any more")
+            return read_stored(self.layout.root, entry, columns, only=symbols)
+
+        first: Stored | None = stored
+        return _while_replaced(first, look_again, read)
 
     def _plan(self, feed: str, write: TableWrite) -> Plan | None:
         if write.table is None:
@@ -200,17 +205,13 @@ class Lake:
         return self._plan_on(feed, write.name, write.partition, partial(plan_symbols, write, self.layout.root))
 
     def _plan_on(self, feed: str, table: str, partition: str, make: PlanMaker) -> Plan | None:
-        """A plan on what is stored; its files may be replaced while they are read."""
-        for attempt in range(_ATTEMPTS):
-            seen = self._seen(table, feed, partition)
-            try:
-                plan = make(seen)
-            except PartitionMissing:
-                if attempt == _ATTEMPTS - 1 or self._seen(table, feed, partition) == seen:
-                    raise
-                continue
-            return None if plan is None else replace(plan, make=make)
-        raise AssertionError("the last attempt returns or raises")
+        """A plan on what is stored now."""
+
+        def look_again() -> Seen:
+            return self._seen(table, feed, partition)
+
+        plan = _while_replaced(look_again(), look_again, make)
+        return None if plan is None else replace(plan, make=make)
 
     def _put(
         self,
@@ -284,6 +285,22 @@ class Lake:
 
     def _seen(self, table: str, feed: str, partition: str) -> Seen:
         return look(self.layout.root, self.catalog.stored_partition(table, feed, partition))
+
+
+def _while_replaced(found: F, look_again: Callable[[], F], use: Callable[[F], T]) -> T:
+    """Use what was found in the index; again where a file of it is gone that was replaced since it was looked at.
+
+    Errors: PartitionMissing when the same is found twice and its files are not there.
+    """
+    for _ in range(_ATTEMPTS):
+        try:
+            return use(found)
+        except PartitionMissing:
+            before, found = found, look_again()
+            if found == before:
+                # Perhaps it was replaced and put back; once more, and if its files are missing still they are lost.
+                return use(found)
+    return use(found)
 
 
 def _named(writes: Sequence[TableWrite]) -> str:
