@@ -6,7 +6,7 @@ What only some questions need (the kernels' compiler, calendars) is imported whe
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pyarrow as pa
@@ -25,6 +25,9 @@ from marketdata_pipelines.settings.feeds_file import load_feeds
 from marketdata_pipelines.settings.references_file import load_references
 from marketdata_pipelines.stores.lake.duck import connect, relation_sql
 from marketdata_pipelines.stores.lake.lake import Lake
+
+if TYPE_CHECKING:
+    from marketdata_pipelines.pipeline.receipts import Receipt
 
 
 class LakeReader:
@@ -139,6 +142,38 @@ class LakeReader:
                  ingest replaced are listed only with `superseded`. As of an instant: see `bars`.
         """
         return rejected_rows(self.lake, self._source(feed, as_of), time_range(start, end), superseded=superseded)
+
+    def corrections(
+        self,
+        feed: str,
+        start: Moment = None,
+        end: Moment = None,
+        symbols: Sequence[str] | None = None,
+        since: Moment = None,
+    ) -> pa.Table:
+        """Every change of an accepted bar after it was first known (CORRECTION_SCHEMA), and which ingest caused it."""
+        from marketdata_pipelines.serving.revisions import answer_corrections
+
+        return answer_corrections(self.lake, self.feed(feed), start, end, _listed(symbols), since)
+
+    def differences(
+        self, feed: str, earlier: Moment, later: Moment = None, timeframe: str | None = None, **where: Any
+    ) -> pa.Table:
+        """Bars that would have been answered differently at two instants, and why; `where`: start, end, symbols."""
+        from marketdata_pipelines.serving.revisions import answer_differences
+
+        return answer_differences(self.lake, self.feed(feed), earlier, later, timeframe, **where)
+
+    def explain(
+        self, feed: str, symbol: str, ts: Moment, timeframe: str | None = None, *, as_of: Moment = None
+    ) -> "Receipt":
+        """The way from a bar back to its base bars, raw rows, source lines, runs and versions.
+
+        Errors: PartitionMissing naming the nearest bars where there is none.
+        """
+        from marketdata_pipelines.serving.explaining import explain_bar
+
+        return explain_bar(self.lake, self.feed(feed), symbol, ts, timeframe, as_of)
 
     def continuous(
         self,

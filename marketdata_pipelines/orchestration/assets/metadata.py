@@ -112,6 +112,8 @@ def _shortened(value: str | int | float | None) -> str | int | float | None:
 def _cell(value: object) -> str:
     if value is None:
         return ""
+    if isinstance(value, int | float):
+        return str(value)
     if isinstance(value, datetime):
         return value.isoformat().replace("+00:00", "Z")
     if isinstance(value, date):
