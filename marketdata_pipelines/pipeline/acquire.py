@@ -106,6 +106,9 @@ def file_source(feed: Feed, path: str) -> SourceFile:
     Errors: SourceUnavailable when it cannot be read.
     """
     name = path.rstrip("/").rsplit("/", 1)[-1]
+    if "://" not in path:
+        # A receipt leads back to it from wherever it is asked for.
+        path = os.path.abspath(path)
     size = os.path.getsize(path) if "://" not in path else 0
     return SourceFile(name, path, file_digest(path), size, _FileRead(path, feed))
 

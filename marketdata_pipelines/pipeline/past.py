@@ -37,7 +37,7 @@ from marketdata_pipelines.stores.lake.lake import Lake
 from marketdata_pipelines.stores.lake.parquet import read_file
 
 # Partitions whose derivation is kept: neighbours are asked for again by buckets of several days.
-_KEPT = 16
+_KEPT = 32
 _TIMEFRAMES = {table_name(name): name for name in ("2d", "1w", "1M")}
 
 

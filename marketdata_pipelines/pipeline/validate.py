@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from marketdata_pipelines.domain.bars import BAR_SCHEMA, REJECTED_SCHEMA
 from marketdata_pipelines.domain.feeds import Feed
@@ -207,19 +208,17 @@ def _bar_table(feed: Feed, raw: pa.Table, order: Ints, placement: Placement, gri
 def _rejected_rows(part: LoadedPart, table: pa.Table, mask: Ints) -> pa.Table:
     bad = np.flatnonzero(mask)
     rows = table.take(pa.array(bad))
-    texts = {value: mask_to_rules(int(value)) for value in np.unique(mask[bad])}
-    originals = rows["original"].to_pylist()
-    # Rows found bad only beside other files kept no source text; their fields say the same.
-    rebuilt = [text if text is not None else _rebuilt(rows, position) for position, text in enumerate(originals)]
+    found, kind = np.unique(mask[bad], return_inverse=True)
+    rules = pa.array([mask_to_rules(int(value)) for value in found], pa.string())
     columns = {
-        "file": pa.array([part.standing.ingest.file] * len(bad), pa.string()),
+        "file": pa.repeat(pa.scalar(part.standing.ingest.file), len(bad)),
         "line": rows["line"],
         "row": rows["row"],
         "symbol": rows["symbol"],
         "ts": timestamps(int_values(rows["ts"], MISSING_TS)) if rows.num_rows == 0 else _micros(rows["ts"]),
-        "rules": pa.array([texts[value] for value in mask[bad]], pa.string()),
-        "original": pa.array(rebuilt, pa.string()),
-        "part": pa.array([part.standing.part.part_id] * len(bad), pa.string()),
+        "rules": rules.take(pa.array(kind.reshape(-1).astype(np.int64))),
+        "original": _originals(rows),
+        "part": pa.repeat(pa.scalar(part.standing.part.part_id), len(bad)),
     }
     return pa.table(columns, schema=REJECTED_SCHEMA)
 
@@ -228,10 +227,15 @@ def _micros(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return column.cast(pa.timestamp("us", tz="UTC"), safe=False)
 
 
-def _rebuilt(rows: pa.Table, position: int) -> str:
-    row = rows.slice(position, 1).to_pylist()[0]
-    skipped = ("row", "line", "rules", "original")
-    return ",".join("" if value is None else str(value) for name, value in row.items() if name not in skipped)
+def _originals(rows: pa.Table) -> pa.Array:
+    """The source text of rows; those found bad only beside other files kept none, and their fields say the same."""
+    known = rows["original"].combine_chunks()
+    if not known.null_count:
+        return known
+    missing = pc.is_null(known)
+    fields = rows.filter(missing).drop_columns(["row", "line", "rules", "original"])
+    texts = [pc.fill_null(column.cast(pa.string()), "").combine_chunks() for column in fields.columns]
+    return pc.replace_with_mask(known, missing, pc.binary_join_element_wise(*texts, ","))
 
 
 def _joined(placements: list[Placement]) -> Placement:

@@ -16,7 +16,7 @@ from marketdata_pipelines.domain import tables as t
 from marketdata_pipelines.domain.corrections import CORRECTIONS
 from marketdata_pipelines.domain.feeds import Feed
 from marketdata_pipelines.domain.partitions import Period, partition_span, period_of
-from marketdata_pipelines.domain.session_grid import SessionGrid, feed_calendar
+from marketdata_pipelines.domain.session_grid import feed_calendar
 from marketdata_pipelines.domain.sessions import Session
 from marketdata_pipelines.errors import MarketDataError, PartitionConflict, StoreError, WorkFailed
 from marketdata_pipelines.pipeline.changes import misplaced_tables
@@ -24,7 +24,6 @@ from marketdata_pipelines.pipeline.coarse import CoarseBars, bucket_inputs
 from marketdata_pipelines.pipeline.corrections import (
     correction_examples,
     correction_facts,
-    corrections_among,
     corrections_of,
 )
 from marketdata_pipelines.pipeline.definitions import note_definition
@@ -215,7 +214,8 @@ class PartitionWalker:
         if failed:
             return None
         if t.VALIDATED_BARS in wanted:
-            corrections = self._corrections(key, grid, loaded, revision)
+            touched = None if revision is None else revision.symbols
+            corrections = corrections_of(self._lake, self._feed, key, loaded, symbols=touched)
             gathered.add_corrections(corrections, inputs, stored=self._is_stored(CORRECTIONS, key))
             facts = _row_facts(validated) | (correction_facts(corrections) if corrections.num_rows else {})
             examples = correction_examples(corrections)
@@ -228,15 +228,6 @@ class PartitionWalker:
             return [LoadedPart(part, read_file(self._lake.layout.root / part.part.path)) for part in parts]
         gathered.symbols = revision.symbols
         return self._reviser.load(parts, revision.symbols)
-
-    def _corrections(
-        self, key: str, grid: SessionGrid, loaded: list[LoadedPart], revision: Revision | None
-    ) -> pa.Table:
-        """How the partition's bars changed from ingest to ingest; of the symbols of a revision only theirs."""
-        if revision is None:
-            return corrections_of(self._lake, self._feed, key, loaded)
-        accepted, withdrawing = self._lake.catalog.accepted_parts(self._feed.name, key)
-        return corrections_among(self._feed, grid, self._reviser.load(accepted, revision.symbols), withdrawing)
 
     def _is_stored(self, table: str, key: str) -> bool:
         return self._lake.catalog.stored_partition(table, self._feed.name, key) is not None

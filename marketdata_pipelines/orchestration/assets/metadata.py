@@ -88,7 +88,7 @@ def markdown_table(table: pa.Table) -> str:
     names += [name for name in table.column_names if name not in names]
     names = names[:_PREVIEW_COLUMNS]
     lines = ["| " + " | ".join(names) + " |", "|" + " --- |" * len(names)]
-    lines += ["| " + " | ".join(_cell(row[name]) for name in names) + " |" for row in table.to_pylist()]
+    lines += ["| " + " | ".join(_cell(row[name]) for name in names) + " |" for row in table.select(names).to_pylist()]
     return "\n".join(lines)
 
 

@@ -16,6 +16,8 @@ from marketdata_pipelines.stores.lake.deltas import NO_SYMBOL
 SYMBOL = "symbol"
 # Rejected rows lie in the order of their files (see `pipeline.validate`).
 _BY_PLACE = ("file", "row", "part")
+# Corrections of one bar lie in the order in which they came.
+_BY_CAUSE = ("known_at", "seq")
 _RANK = "rank"
 _TIMES = ("ts", "bucket")
 _OTHERS = ("session_date", "hour")
@@ -29,6 +31,8 @@ def order_of(table: str, columns: Sequence[str]) -> tuple[str, ...]:
     if SYMBOL not in columns or _RANK in columns:
         why = "has no column symbol" if SYMBOL not in columns else "ranks symbols against each other"
         raise SchemaMismatch(f"{table} {why}, so it has no rows of some symbols only; write it whole")
+    if set(_BY_CAUSE) <= set(columns):
+        return (SYMBOL, "ts", *_BY_CAUSE)
     if set(_BY_PLACE) <= set(columns):
         return _BY_PLACE
     times = [name for name in _TIMES if name in columns][:1]
