@@ -151,5 +151,5 @@ def _closes_before(closes: pa.Table, key: str, names: list[str], owners: Ints, d
 
 
 def _floats(column: pa.ChunkedArray) -> Floats:
-    values: Floats = column.cast(pa.float64()).fill_null(np.nan).to_numpy().astype(np.float64)
+    values: Floats = column.to_numpy().astype(np.float64)
     return values

@@ -197,7 +197,7 @@ def _scaled(bars: pa.Table, shares: Floats, cash: Floats) -> pa.Table:
         position = bars.schema.get_field_index(name)
         if position < 0:
             continue
-        column = bars[name].cast(pa.float64())
+        column = bars[name]
         if paid and name != "volume":
             column = pc.multiply(column, factor)
         if split and name == "volume":

@@ -81,9 +81,7 @@ def _arrays(daily: pa.Table) -> _Daily:
     codes = rank[codes] if len(names) else codes
     days = day_numbers(daily["session_date"])
     order = np.argsort(places(codes, days), kind="stable")
-    opens, closes, volumes = (
-        daily[name].cast(pa.float64()).fill_null(np.nan).to_numpy()[order] for name in ("open", "close", "volume")
-    )
+    opens, closes, volumes = (daily[name].to_numpy().astype(np.float64)[order] for name in ("open", "close", "volume"))
     return _Daily(codes[order], days[order], opens, closes, volumes, sorted(names))
 
 

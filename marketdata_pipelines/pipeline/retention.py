@@ -28,11 +28,13 @@ _REPLACED = rule_bit("superseded") | rule_bit("deleted")
 
 @dataclass(frozen=True, slots=True)
 class Superseded:
-    """A raw part of which nothing counts while the ingests numbered `superseders` do, and since when, UTC us."""
+    """The raw part of ingest `seq`: nothing of it counts while the ingests numbered `superseders` do; and since when,
+    UTC microseconds."""
 
     partition: str
     table: str
     path: str
+    seq: int
     rows: int
     bytes: int
     since_us: int
@@ -52,17 +54,19 @@ def remove_superseded(lake: Lake, feed: Feed, *, now_us: int, dry_run: bool = Fa
         )
     with lake.writing(feed.name):
         found = [part for part in superseded_parts(lake, feed) if part.since_us <= now_us - days * _DAY_US]
-        if found and not dry_run:
-            # Noted before they go: a part that is noted and still there is read as any other.
-            lake.catalog.removals.record(feed.name, [Removal(p.path, now_us, p.superseders) for p in found])
-            for part in found:
-                (lake.layout.root / part.path).unlink(missing_ok=True)
+        if not dry_run:
+            # Noted before they go; what was noted by one that was killed then goes now.
+            lake.catalog.removals.record(feed.name, [Removal(p.path, p.seq, now_us, p.superseders) for p in found])
+            needed = {part.part.path for part in lake.catalog.standing_parts(feed.name)}
+            for path in set(lake.catalog.removals.of(feed.name)) - needed:
+                (lake.layout.root / path).unlink(missing_ok=True)
     return found
 
 
 def superseded_parts(lake: Lake, feed: Feed) -> Iterator[Superseded]:
     """The raw parts of which nothing counts any more and whose files are there, by partition."""
-    removed, ingests = lake.catalog.removals.of(feed.name), lake.catalog.ingests(feed.name)
+    removed = {(removal.path, removal.seq) for removal in lake.catalog.removals.every(feed.name)}
+    ingests = lake.catalog.ingests(feed.name)
     for partition in lake.catalog.raw_partitions(feed.name):
         accepted, _ = lake.catalog.accepted_parts(feed.name, partition)
         standing = lake.catalog.standing_parts(feed.name, [partition])
@@ -71,13 +75,12 @@ def superseded_parts(lake: Lake, feed: Feed) -> Iterator[Superseded]:
         gone += _replaced(lake, feed, partition, standing)
         for part, superseders in gone:
             path = lake.layout.root / part.part.path
-            if part.part.path in removed or not superseders or not path.exists():
+            if (part.part.path, part.ingest.seq) in removed or not superseders or not path.exists():
                 continue
             since_us = max(ingest.known_at_us for ingest in superseders)
-            yield Superseded(
-                partition, part.part.tbl, part.part.path, part.part.rows, path.stat().st_size, since_us,
-                tuple(sorted(ingest.seq for ingest in superseders)),
-            )  # fmt: skip
+            numbers = tuple(sorted(ingest.seq for ingest in superseders))
+            own, size = part.part, path.stat().st_size
+            yield Superseded(partition, own.tbl, own.path, part.ingest.seq, own.rows, size, since_us, numbers)
 
 
 def _outlived_by(ingests: Sequence[Ingest], own: Ingest) -> list[Ingest]:

@@ -97,7 +97,7 @@ def _raw_status(lake: Lake, feed: str, strays: dict[str, list[Stray]]) -> list[T
     # The same content read again the same way is the same file.
     parts = list({part.path: part for part in lake.catalog.raw_parts(feed)}.values())
     standing = {each.part.path: each for each in lake.catalog.standing_parts(feed)}
-    removed = lake.catalog.removals.of(feed)
+    removed = {path for path in lake.catalog.removals.of(feed) if not (lake.layout.root / path).exists()}
     found = []
     for table in sorted({part.tbl for part in parts}):
         own = [part for part in parts if part.tbl == table]

@@ -16,6 +16,7 @@ from marketdata_pipelines.pipeline.verifying import verify_files
 from marketdata_pipelines.stores.lake.catalog import Ingest, PulledWindow, RawPart
 from marketdata_pipelines.stores.lake.lake import Lake
 from marketdata_pipelines.stores.lake.parquet import write_file
+from marketdata_pipelines.stores.lake.removals import Removal
 from marketdata_pipelines_tests.builders import (
     Row,
     make_feed,
@@ -146,6 +147,32 @@ def test_a_part_counts_again_when_what_superseded_it_is_withdrawn(lake: Lake) ->
     assert again.ingest.file == "first.csv"
     with pytest.raises(PartitionMissing, match="policy"):
         lake.read_part(FEED.name, again.part)
+
+
+def test_a_content_brought_again_after_its_removal_counts_as_any_other(lake: Lake) -> None:
+    bring(lake, "first.csv", rows(3), 1)
+    bring(lake, "longer.csv", rows(5, 101.0), 2)
+    remove_superseded(lake, FEED, now_us=LATER_US)
+
+    take_in(lake, FEED, source_of("first.csv", rows(3)), known_at="2024-03-09 03:00", restart=True)
+
+    assert [part.ingest.file for part in lake.catalog.standing_parts(FEED.name, [DAY])] == ["longer.csv", "first.csv"]
+    assert [row["open"] for row in bars_now(lake)][:3] == [row["open"] for row in rows(3)]
+    assert list(verify_files(lake, FEED.name)) == []
+    remove_superseded(lake, FEED, now_us=LATER_US)
+    assert list(verify_files(lake, FEED.name)) == []
+    assert [row["open"] for row in bars_now(lake)][:3] == [row["open"] for row in rows(3)]
+
+
+def test_what_one_that_was_killed_had_noted_goes_with_the_next(lake: Lake) -> None:
+    bring(lake, "first.csv", rows(3), 1)
+    bring(lake, "longer.csv", rows(5, 101.0), 2)
+    (part,) = superseded_parts(lake, FEED)
+    lake.catalog.removals.record(FEED.name, [Removal(part.path, part.seq, LATER_US, part.superseders)])
+
+    assert remove_superseded(lake, FEED, now_us=LATER_US) == []
+
+    assert not (lake.layout.root / part.path).exists()
 
 
 def test_the_policy_counts_from_when_nothing_of_a_part_counted(lake: Lake) -> None:

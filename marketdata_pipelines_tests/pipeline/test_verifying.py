@@ -83,13 +83,13 @@ def test_a_missing_delta_is_found(filled: Lake) -> None:
     assert found(filled) == [("validated_bars", DAY, Fault.MISSING)]
 
 
-def test_a_file_made_of_other_inputs_is_found(filled: Lake) -> None:
+def test_the_file_of_another_partition_is_found(filled: Lake) -> None:
     path = filled.layout.table_file("bars_1h", FEED.name, DAY)
-    write_file(path, read_file(path), {**read_manifest(path), "inputs": "0000000000000000"}, filled.layout.temporary)
+    write_file(path, read_file(path), {**read_manifest(path), "partition": "2019-01-02"}, filled.layout.temporary)
 
     findings = [each.text for each in verify_files(filled, FEED.name)]
 
-    assert any("inputs: the index says" in text for text in findings)
+    assert any("partition: the index says 2024-03-08, the file 2019-01-02" in text for text in findings)
 
 
 def test_damaged_raw_parts_are_found(filled: Lake) -> None:

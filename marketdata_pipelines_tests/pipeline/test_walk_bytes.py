@@ -82,6 +82,6 @@ def test_a_manifest_names_versions_and_inputs(tmp_path: Path) -> None:
     manifest = read_manifest(Lake(tmp_path / "one").layout.table_file("bars_5m", "feed", "2024-03-08"))
 
     assert set(manifest) == {
-        "feed", "feed_version", "calendar_version", "code_version", "table", "partition", "inputs", "rows",
+        "feed", "feed_version", "calendar_version", "code_version", "table", "partition", "rows",
     }  # fmt: skip
     assert (manifest["feed_version"], manifest["rows"]) == (BARS.version, 13)

@@ -88,10 +88,13 @@ class Catalog:
             rows = self._read(query + " order by i.known_at_us, i.seq", (feed, known, known))
         keep = None if wanted is None else set(wanted)
         found = _without_outlived([standing_of(row) for row in rows if keep is None or row["partition"] in keep])
-        removed = self.removals.of(feed)
-        seqs = {part.ingest.seq for part in found} if removed else set()
+        removed = self.removals.every(feed)
+        if not removed:
+            return found
+        seqs = {part.ingest.seq for part in found}
         # A part whose file is gone counts again where what superseded it does not, and reading it says so.
-        return [p for p in found if p.part.path not in removed or not seqs.issuperset(removed[p.part.path].superseders)]
+        gone = {(removal.path, removal.seq) for removal in removed if seqs.issuperset(removal.superseders)}
+        return [each for each in found if (each.part.path, each.ingest.seq) not in gone]
 
     def raw_parts(self, feed: str) -> list[RawPart]:
         """Every raw part the ledger names, whether it counts or not."""

@@ -11,7 +11,6 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 import pyarrow as pa
 from filelock import FileLock, Timeout
@@ -29,6 +28,7 @@ from marketdata_pipelines.stores.lake.parquet import (
     remove_leftovers,
     write_file,
 )
+from marketdata_pipelines.stores.lake.replaced import while_replaced
 from marketdata_pipelines.stores.lake.stored import Stored
 from marketdata_pipelines.stores.lake.stored_rows import read_stored
 from marketdata_pipelines.stores.lake.table_writes import (
@@ -41,13 +41,11 @@ from marketdata_pipelines.stores.lake.table_writes import (
     plan_merge,
     plan_symbols,
     plan_whole,
+    still_there,
 )
 from marketdata_pipelines.stores.lake.table_writes import TableWrite as TableWrite
 
 _PUBLISH_SECONDS = 120
-_ATTEMPTS = 20
-F = TypeVar("F")
-T = TypeVar("T")
 
 
 class Lake:
@@ -74,7 +72,7 @@ class Lake:
         Errors: PartitionConflict when `holds` says no; nothing is changed then.
         """
         check_writes(writes)
-        plans = [plan for write in writes if (plan := self._plan(feed, write)) is not None]
+        plans = [plan for write in writes if (plan := self._plan(feed, write, manifest)) is not None]
         return self._put(feed, plans, [write for write in writes if write.table is None], manifest, holds)
 
     def compact(self, table: str, feed: str, partition: str) -> Stored | None:
@@ -195,14 +193,17 @@ class Lake:
             return read_stored(self.layout.root, entry, columns, only=symbols)
 
         first: Stored | None = stored
-        return _while_replaced(first, look_again, read)
+        return while_replaced(first, look_again, read)
 
-    def _plan(self, feed: str, write: TableWrite) -> Plan | None:
+    def _plan(self, feed: str, write: TableWrite, manifest: dict[str, object]) -> Plan | None:
         if write.table is None:
             return None
-        if write.symbols is None:
-            return plan_whole(write, write.table)
-        return self._plan_on(feed, write.name, write.partition, partial(plan_symbols, write, self.layout.root))
+        if write.symbols is not None:
+            return self._plan_on(feed, write.name, write.partition, partial(plan_symbols, write, self.layout.root))
+        make = partial(plan_whole, write, self.layout.root, manifest)
+        plan = self._plan_on(feed, write.name, write.partition, make)
+        # What is written anew is so whatever others may have stored meanwhile.
+        return plan if plan is None or plan.is_there else replace(plan, make=None)
 
     def _plan_on(self, feed: str, table: str, partition: str, make: PlanMaker) -> Plan | None:
         """A plan on what is stored now."""
@@ -210,7 +211,7 @@ class Lake:
         def look_again() -> Seen:
             return self._seen(table, feed, partition)
 
-        plan = _while_replaced(look_again(), look_again, make)
+        plan = while_replaced(look_again(), look_again, make)
         return None if plan is None else replace(plan, make=make)
 
     def _put(
@@ -234,24 +235,26 @@ class Lake:
                     )
                 return self._publish(feed, prepared, removals)
         except BaseException:
-            discard_files([file for _, file in prepared])
+            discard_files(_files(prepared))
             raise
 
-    def _renew(self, feed: str, prepared: list[tuple[Plan, Prepared]], manifest: dict[str, object]) -> None:
+    def _renew(self, feed: str, prepared: list[tuple[Plan, Prepared | None]], manifest: dict[str, object]) -> None:
         """Plan again what was planned on tables that others have changed since; now nobody can."""
         for at, (plan, file) in reversed(list(enumerate(prepared))):
             name, partition = plan.write.name, plan.write.partition
             if plan.make is not None and self._seen(name, feed, partition) != plan.seen:
                 fresh = self._plan_on(feed, name, partition, plan.make)
                 prepared[at : at + 1] = [] if fresh is None else self._prepare([fresh], manifest)
-                discard_files([file])
+                discard_files([] if file is None else [file])
 
-    def _prepare(self, plans: Sequence[Plan], manifest: dict[str, object]) -> list[tuple[Plan, Prepared]]:
-        files = [plan.file(self.layout.temporary, manifest) for plan in plans]
-        return list(zip(plans, prepare_files(files, self.layout.temporary), strict=True))
+    def _prepare(self, plans: Sequence[Plan], manifest: dict[str, object]) -> list[tuple[Plan, Prepared | None]]:
+        """The file of each plan; None where the one that is there stays."""
+        files = [plan.file(self.layout.temporary, manifest) for plan in plans if not plan.is_there]
+        made = iter(prepare_files(files, self.layout.temporary))
+        return [(plan, None if plan.is_there else next(made)) for plan in plans]
 
     def _publish(
-        self, feed: str, prepared: Sequence[tuple[Plan, Prepared]], removals: Sequence[TableWrite]
+        self, feed: str, prepared: Sequence[tuple[Plan, Prepared | None]], removals: Sequence[TableWrite]
     ) -> list[Stored]:
         """Put files into their places, index them, and remove the files nothing leads to any more."""
         writes = [plan.write for plan, _ in prepared]
@@ -260,10 +263,12 @@ class Lake:
             for write in (*writes, *removals)
         }
         found = [
-            placed(self.layout, feed, plan, file, before[plan.write.name, plan.write.partition])
+            (None, still_there(plan))
+            if file is None
+            else placed(self.layout, feed, plan, file, before[plan.write.name, plan.write.partition])
             for plan, file in prepared
         ]
-        publish_files([file for file, _ in found])
+        publish_files([file for file, _ in found if file is not None])
         stored = [entry for _, entry in found]
         self.catalog.commit_stored(stored, [(write.name, feed, write.partition) for write in removals])
         used = {file.path for entry in stored for file in entry.files}
@@ -287,20 +292,8 @@ class Lake:
         return look(self.layout.root, self.catalog.stored_partition(table, feed, partition))
 
 
-def _while_replaced(found: F, look_again: Callable[[], F], use: Callable[[F], T]) -> T:
-    """Use what was found in the index; again where a file of it is gone that was replaced since it was looked at.
-
-    Errors: PartitionMissing when the same is found twice and its files are not there.
-    """
-    for _ in range(_ATTEMPTS):
-        try:
-            return use(found)
-        except PartitionMissing:
-            before, found = found, look_again()
-            if found == before:
-                # Perhaps it was replaced and put back; once more, and if its files are missing still they are lost.
-                return use(found)
-    return use(found)
+def _files(prepared: Sequence[tuple[Plan, Prepared | None]]) -> list[Prepared]:
+    return [file for _, file in prepared if file is not None]
 
 
 def _named(writes: Sequence[TableWrite]) -> str:

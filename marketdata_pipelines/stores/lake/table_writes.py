@@ -4,7 +4,7 @@ Nothing is put into its place here (see `lake`).
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -26,7 +26,7 @@ SMALLEST_BASE_ROWS = 40_000
 # The index lists them.
 _MOST_SYMBOLS = 1_000
 # What a manifest says of one file only.
-_OF_THE_FILE = ("table", "partition", "inputs", "rows", "symbols")
+_OF_THE_FILE = ("table", "partition", "rows", "symbols")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +66,7 @@ class Extent:
 class Plan:
     """The rows of the file to be written and the extent of the whole table with it.
 
+    `is_there`: the stored file holds these rows already and keeps its bytes; only the index is written.
     `seen` is what the plan was made on and `make` makes it on something else; None where that does not matter.
     `manifest` takes the place of the one given with the write.
     """
@@ -76,6 +77,7 @@ class Plan:
     seen: Seen | None = None
     make: "PlanMaker | None" = None
     is_delta: bool = False
+    is_there: bool = False
     manifest: dict[str, object] | None = None
 
     def file(self, path: Path, manifest: dict[str, object]) -> FileWrite:
@@ -85,7 +87,6 @@ class Plan:
             **(self.manifest or manifest),
             "table": write.name,
             "partition": write.partition,
-            "inputs": write.inputs,
         }
         if self.is_delta:
             whole["symbols"] = sorted(write.symbols or ())
@@ -133,9 +134,21 @@ def check_writes(writes: Sequence[TableWrite]) -> None:
             )
 
 
-def plan_whole(write: TableWrite, rows: pa.Table) -> Plan:
-    """Write a table whatever is stored."""
-    return Plan(write, rows, extent_of(rows))
+def plan_whole(write: TableWrite, root: Path, manifest: Mapping[str, object], seen: Seen) -> Plan:
+    """Write a table whatever is stored, unless that is the same rows, made under the same versions.
+
+    Errors: PartitionMissing when files of `seen` have been replaced meanwhile.
+    """
+    assert write.table is not None
+    plan = Plan(write, write.table, extent_of(write.table), seen)
+    stored = seen.stored
+    if stored is None or stored.deltas or seen.file is None or stored.rows != write.table.num_rows:
+        return plan
+    versions = read_manifest(root / stored.path)
+    if any(versions.get(name) != value for name, value in manifest.items()):
+        return plan
+    rows = read_stored(root, stored).replace_schema_metadata(None)
+    return replace(plan, is_there=rows.equals(write.table.replace_schema_metadata(None)))
 
 
 def plan_merge(root: Path, seen: Seen) -> Plan | None:
@@ -179,6 +192,13 @@ def plan_symbols(write: TableWrite, root: Path, seen: Seen) -> Plan:
             return Plan(write, table, _together(extent_of(left), extent_of(table)), seen, is_delta=True)
     merged = merged_rows(write.name, read_stored(root, stored, without=symbols), table)
     return Plan(write, merged, extent_of(merged), seen)
+
+
+def still_there(plan: Plan) -> Stored:
+    """The index entry of a table whose file stays as it is."""
+    assert plan.seen is not None
+    assert plan.seen.stored is not None
+    return replace(plan.seen.stored, inputs=plan.write.inputs)
 
 
 def placed(layout: LakeLayout, feed: str, plan: Plan, file: Prepared, before: Stored | None) -> tuple[Prepared, Stored]:

@@ -23,7 +23,7 @@ def test_what_is_stored_is_indexed_with_its_span(lake: Lake) -> None:
     assert (stored.path, stored.rows, stored.symbols) == ("validated_bars/f/2024-03-08.parquet", 3, 2)
     assert (stored.first_ts_us, stored.last_ts_us) == (us("2024-03-08 14:30"), us("2024-03-08 14:32"))
     assert read_manifest(lake.layout.root / stored.path) == {
-        "code_version": "1", "table": "validated_bars", "partition": "2024-03-08", "inputs": "abc", "rows": 3,
+        "code_version": "1", "table": "validated_bars", "partition": "2024-03-08", "rows": 3,
     }  # fmt: skip
 
 

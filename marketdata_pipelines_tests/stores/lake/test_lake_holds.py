@@ -171,7 +171,7 @@ def store_again_and_again(root: Path, mark: str, rounds: int = ROUNDS) -> None:
     """Store the partition's tables in one commit each, with as many rows as the round has."""
     lake = Lake(root)
     for number in range(rounds):
-        lake.store("f", writes(f"{mark}{number}", number % 7 + 1), {})
+        lake.store("f", writes(f"{mark}{number}", number % 7 + 1), {"by": f"{mark}{number}"})
 
 
 def published(lake: Lake) -> Path:
@@ -187,7 +187,9 @@ def assert_one_writer(lake: Lake) -> None:
 
     assert len(stored) in (0, len(TABLES))
     assert len({each.inputs for each in stored}) <= 1
-    assert [manifest["inputs"] for manifest in manifests] == [each.inputs for each in stored]
+    assert [manifest.get("by", each.inputs) for manifest, each in zip(manifests, stored, strict=True)] == [
+        each.inputs for each in stored
+    ]
     assert [manifest["rows"] for manifest in manifests] == [each.rows for each in stored]
     assert [(lake.layout.root / each.path).stat().st_size for each in stored] == [each.bytes for each in stored]
 
