@@ -34,7 +34,6 @@ from marketdata_pipelines.pipeline.validate import LoadedPart, Validated, valida
 from marketdata_pipelines.pipeline.views import build_view
 from marketdata_pipelines.stores.lake.catalog import StandingPart
 from marketdata_pipelines.stores.lake.lake import Lake
-from marketdata_pipelines.stores.lake.parquet import read_file
 
 # Partitions whose derivation is kept: neighbours are asked for again by buckets of several days.
 _KEPT = 32
@@ -111,7 +110,7 @@ class PastTables:
 
         Errors: PartitionMissing where a part's file was removed by a policy of retention.
         """
-        return [LoadedPart(part, read_file(self._lake.layout.root / part.part.path)) for part in self.parts(key)]
+        return [LoadedPart(part, self._lake.read_part(self._feed.name, part.part)) for part in self.parts(key)]
 
     def _known(self) -> dict[str, list[StandingPart]]:
         if self._parts is None:

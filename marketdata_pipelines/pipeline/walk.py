@@ -38,7 +38,6 @@ from marketdata_pipelines.quality.checks import Suite, ValidatedBatch, check_raw
 from marketdata_pipelines.quality.outcome import Facts
 from marketdata_pipelines.stores.lake.catalog import StandingPart
 from marketdata_pipelines.stores.lake.lake import Lake
-from marketdata_pipelines.stores.lake.parquet import read_file
 
 logger = logging.getLogger(__name__)
 _NEVER_US = 2**62
@@ -225,7 +224,7 @@ class PartitionWalker:
     def _loaded(self, gathered: Gathered, parts: list[StandingPart], revision: Revision | None) -> list[LoadedPart]:
         """The rows to be walked: all of them, or those of the symbols that a revision touches."""
         if revision is None:
-            return [LoadedPart(part, read_file(self._lake.layout.root / part.part.path)) for part in parts]
+            return [LoadedPart(part, self._lake.read_part(self._feed.name, part.part)) for part in parts]
         gathered.symbols = revision.symbols
         return self._reviser.load(parts, revision.symbols)
 

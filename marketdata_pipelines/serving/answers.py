@@ -23,7 +23,7 @@ from marketdata_pipelines.serving.views import ViewQuestion, answer_view
 from marketdata_pipelines.settings.environment import Settings
 from marketdata_pipelines.settings.feeds_file import load_feeds
 from marketdata_pipelines.settings.references_file import load_references
-from marketdata_pipelines.stores.lake.duck import connect, relation_sql
+from marketdata_pipelines.stores.lake.duck import asked_again, connect, relation_sql
 from marketdata_pipelines.stores.lake.lake import Lake
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ class LakeReader:
             resolver=resolver,
             adjusting=self._knowledge.adjusting(definition, adjustment, anchor, known_us, resolver),
         )
-        return with_notes(answer_bars(self.lake, source, question), past_notes(source))
+        return with_notes(asked_again(lambda: answer_bars(self.lake, source, question)), past_notes(source))
 
     def table(
         self,
@@ -123,7 +123,7 @@ class LakeReader:
         chosen = adjustment or ("raw" if definition.corporate_actions is None else "split")
         adjusting = self._knowledge.adjusting(definition, chosen, anchor, known_us, resolver)
         question = ViewQuestion(view, wanted, resolver, adjusting, None if adjustment is None else adjusting)
-        return with_notes(answer_view(self.lake, source, question), past_notes(source))
+        return with_notes(asked_again(lambda: answer_view(self.lake, source, question)), past_notes(source))
 
     def rejected(
         self,
@@ -204,7 +204,8 @@ class LakeReader:
         """
         from marketdata_pipelines.serving.missing import missing_bars
 
-        return missing_bars(self.lake, self.feed(feed), date_range(start, end), _listed(symbols))
+        definition, wanted = self.feed(feed), date_range(start, end)
+        return asked_again(lambda: missing_bars(self.lake, definition, wanted, _listed(symbols)))
 
     def sql(self, query: str) -> pa.Table:
         """Run a DuckDB query with every table as a view.

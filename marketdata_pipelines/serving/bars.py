@@ -84,7 +84,8 @@ def _selected(lake: Lake, source: RowSource, question: BarQuestion, symbols: tup
         if question.session == "all" and not base and source.feed.extended_hours is not None:
             connection.register("bars", _all_hours(lake, source, question))
         else:
-            relation = rows_in_range(source, table, question.wanted, period).relation(connection, lake, "rows")
+            rows = rows_in_range(source, table, question.wanted, period)
+            relation = rows.relation(connection, lake, "rows", symbols)
             derived = "1::bigint as bar_count, true as is_final" if base else "true as regular"
             connection.execute(f"create temp view bars as select *, {derived} from ({relation})")
         return select_bars(connection, question, symbols, regular_only=base and question.session == "regular")

@@ -3,7 +3,7 @@
 What a question makes of them is not decided here (see `answers`, `bars`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -27,12 +27,19 @@ class TableRows:
     stored: tuple[Stored, ...] = ()
     derived: tuple[tuple[str, pa.Table], ...] = ()
 
-    def relation(self, connection: duckdb.DuckDBPyConnection, lake: Lake, name: str) -> str:
+    def relation(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        lake: Lake,
+        name: str,
+        symbols: Collection[str] | None = None,
+    ) -> str:
         """A SELECT over all of them; `name` is what derived tables are registered under.
 
+        Files are read for some `symbols` only, where given; derived tables have them all.
         Errors: ValueError where there are none.
         """
-        relations = [relation_sql(lake.layout.root, self.stored)] if self.stored else []
+        relations = [relation_sql(lake.layout.root, self.stored, symbols=symbols)] if self.stored else []
         for number, (_, table) in enumerate(self.derived):
             connection.register(f"{name}_{number}", _plain(table))
             relations.append(f'select * from "{name}_{number}"')

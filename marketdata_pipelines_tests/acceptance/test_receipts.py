@@ -25,7 +25,7 @@ from marketdata_pipelines_tests.acceptance.commands import shared_data
 from marketdata_pipelines_tests.acceptance.test_golden import SETS, GoldenSet
 from marketdata_pipelines_tests.builders import make_home, walk_stale
 
-DRAWN = int(os.environ.get("MARKETDATA_RECEIPTS", "1000"))
+DRAWN = int(os.environ.get("MARKETDATA_RECEIPTS", "400"))
 
 
 @dataclass(frozen=True, slots=True)

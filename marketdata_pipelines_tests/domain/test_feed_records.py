@@ -11,7 +11,8 @@ from marketdata_pipelines.settings.feeds_file import parse_feeds
 FEEDS = """
 feeds:
   files_1m:
-    source: {kind: files, path: landing, format: csv, timezone: America/New_York, columns: {Date+Time: ts, Open: open}, label: end}
+    source:
+      {kind: files, path: landing, format: csv, timezone: America/New_York, columns: {Date+Time: ts}, label: end}
     interval: 1m
     calendar: {name: CMES, breaks: ["16:00-17:00"], closed: [2025-01-09]}
     asset_class: future

@@ -139,5 +139,7 @@ def _open(url: str) -> Engine:
     def _relax(connection: Any, _record: object) -> None:
         # With a write-ahead log NORMAL loses at most the last commits at a power cut, never the file.
         connection.execute("pragma synchronous = normal")
+        # A table and its indexes change the same pages again and again: written to their place once in many commits.
+        connection.execute("pragma wal_autocheckpoint = 8000")
 
     return engine
