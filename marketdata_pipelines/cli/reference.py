@@ -8,7 +8,10 @@ from marketdata_pipelines.cli.options import (
     AnswerFormat,
     AsJson,
     AsOf,
+    End,
+    FeedName,
     Out,
+    Start,
     answer_format,
     split_symbols,
 )
@@ -146,6 +149,32 @@ def rejected_reference(
 
     _, lake, found = _open(name)
     write_answer(rejected_rows(lake, found), wanted, out, title=f"{name} rejected")
+
+
+@reference.command("propose")
+def propose_reference(
+    feed: FeedName,
+    start: Start = None,
+    end: End = None,
+    form: AnswerFormat = None,
+    out: Out = None,
+    as_json: AsJson = False,
+) -> None:
+    """Jumps in a feed's daily bars that look like splits nobody told of.
+
+    Proposals only: nothing applies them. Check one, then take it in as an action.
+
+    [bold]Examples[/bold]
+
+    marketdata reference propose us_equities_1d --start 2014-01-01
+
+    marketdata reference propose us_equities_1d --format csv --out proposals.csv
+    """
+    wanted = answer_format(form, out, as_json=as_json)
+    from marketdata_pipelines.cli.answers import write_answer
+    from marketdata_pipelines.serving.answers import LakeReader
+
+    write_answer(LakeReader().proposed_actions(feed, start, end), wanted, out, title=f"{feed} proposed splits")
 
 
 def _open(name: str) -> "tuple[Settings, Lake, Reference]":

@@ -175,6 +175,15 @@ class LakeReader:
 
         return explain_bar(self.lake, self.feed(feed), symbol, ts, timeframe, as_of)
 
+    def proposed_actions(self, feed: str, start: Moment = None, end: Moment = None) -> pa.Table:
+        """Jumps between sessions that look like splits nobody told of (PROPOSAL_SCHEMA); nothing applies them."""
+        from marketdata_pipelines.domain.proposals import propose_actions
+        from marketdata_pipelines.serving.daily import daily_bars
+
+        definition, wanted = self.feed(feed), date_range(start, end)
+        daily = daily_bars(self.lake, StoredRows(self.lake, definition), wanted.start_date, wanted.end_date)
+        return propose_actions(daily, self._knowledge.actions(definition, None))
+
     def continuous(
         self,
         feed: str,

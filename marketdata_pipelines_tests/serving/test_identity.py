@@ -188,3 +188,11 @@ def test_an_action_without_a_close_before_it_is_told(desk: Desk) -> None:
     answer = desk.reader.bars("us_1d", instruments=["first"], adjustment="total", end="2024-01-12")
 
     assert answer_notes(answer) == []
+
+
+def test_a_split_nobody_told_of_is_proposed_and_not_applied(desk: Desk) -> None:
+    proposed = desk.reader.proposed_actions("plain_1d").to_pylist()
+
+    assert [(row["symbol"], str(row["ex_date"]), row["ratio"]) for row in proposed] == [("NEW", "2024-01-11", 2.0)]
+    assert column(desk.reader.bars("plain_1d", ["NEW"]), "close") == [102.0, 51.5, 51.0]
+    assert desk.reader.proposed_actions("us_1d", "2024-01-10", "2024-01-12").num_rows == 0
