@@ -114,6 +114,7 @@ def measure(home: Path, storage: str, sessions: int, years: int | None, symbols:
     configure(home, storage)
     with served(home) as site:
         nodes = [node for node in site.ask(_NODES)["assetNodes"] if node["assetKey"]["path"][0] == FEED]
+        nodes = [node for node in nodes if node["partitionKeys"]]
         days = next(node for node in nodes if node["assetKey"]["path"][1] == "raw_bars")["partitionKeys"]
         keys = [key for key in days if key <= LAST_SESSION]
         keys = keys if years else keys[-sessions:]

@@ -79,12 +79,12 @@ def test_a_month_with_a_split_in_it_is_made_of_adjusted_days(home: Path) -> None
 
 def test_a_seven_to_one_split_is_no_fall_of_86_percent(home: Path) -> None:
     reader = LakeReader(home)
-    span = {"start": "2014-06-05", "end": "2014-06-09"}
+    first, last = "2014-06-05", "2014-06-09"
 
-    raw = reader.bars("minutes", ["AAPL"], "1d", **span)["close"].to_pylist()
-    adjusted = reader.bars("minutes", ["AAPL"], "1d", **span, adjustment="split")["close"].to_pylist()
-    performance = reader.table("minutes", "symbol_performance", **span).to_pylist()[0]
-    daily = reader.table("minutes", "daily_summary", **span).to_pylist()
+    raw = reader.bars("minutes", ["AAPL"], "1d", first, last)["close"].to_pylist()
+    adjusted = reader.bars("minutes", ["AAPL"], "1d", first, last, adjustment="split")["close"].to_pylist()
+    performance = reader.table("minutes", "symbol_performance", first, last).to_pylist()[0]
+    daily = reader.table("minutes", "daily_summary", first, last).to_pylist()
 
     assert raw[-1] / raw[-2] - 1 < -0.85
     assert abs(adjusted[-1] / adjusted[-2] - 1) < 0.03

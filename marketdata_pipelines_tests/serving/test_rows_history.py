@@ -130,7 +130,7 @@ def test_every_earlier_answer_is_the_one_given_then(steps: list[Load | Refer]) -
 
 def test_a_scenario_with_everything_in_it(tmp_path: Path) -> None:
     rows = tuple((symbol, day, 15, 8.0) for symbol in "AB" for day in DAYS)
-    steps = [
+    steps: list[Load | Refer] = [
         Load(0, rows, IngestMode.UPSERT),
         Refer("actions", ACTIONS[1]),
         Refer("instruments", INSTRUMENTS[0]),

@@ -48,7 +48,7 @@ _SECONDS_BETWEEN_LOOKS = 0.5
 # While its runs work, a backfill's page is brought up to date this often.
 _SECONDS_BETWEEN_UPDATES = 5.0
 # Looking and bringing up to date take at most one part in so many of a processor.
-_REST = 30
+_REST = 15
 # One that was killed lets go at once; one that is ending takes a moment.
 _SECONDS_FOR_THE_OTHER = 30
 _SECONDS_FOR_THE_CODE = 120.0
@@ -149,7 +149,9 @@ def runs_whole_ranges(backfill: PartitionBackfill, asset_graph: RemoteWorkspaceA
     """Whether a backfill is to be left alone while one of its runs works: all its assets run in single runs."""
     if backfill.status is not BulkActionStatus.REQUESTED or not backfill.is_asset_backfill:
         return False
-    policies = [asset_graph.get(key).backfill_policy for key in backfill.asset_selection or () if asset_graph.has(key)]
+    assets = [asset_graph.get(key) for key in backfill.asset_selection or () if asset_graph.has(key)]
+    # One without partitions is materialized once, whatever its policy.
+    policies = [asset.backfill_policy for asset in assets if asset.is_partitioned]
     return bool(policies) and all(
         policy is not None and policy.policy_type is BackfillPolicyType.SINGLE_RUN for policy in policies
     )

@@ -6,7 +6,7 @@ transaction a commit: a killed process leaves the catalog as it was.
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields
 from importlib.resources import files
@@ -157,6 +157,14 @@ class Catalog:
     def stored_partition(self, table: str, feed: str, partition: str) -> Stored | None:
         """One partition's file, or None."""
         return next(iter(self.stored(table, feed, partition, partition)), None)
+
+    def stored_at(self, feed: str, places: Collection[tuple[str, str]]) -> dict[tuple[str, str], Stored]:
+        """The files at some (table, partition)s, as far as there are any."""
+        tables, partitions = sorted({table for table, _ in places}), sorted({partition for _, partition in places})
+        marks = [", ".join("?" for _ in names) for names in (tables, partitions)]
+        query = f"select * from stored where feed = ? and tbl in ({marks[0]}) and partition in ({marks[1]})"
+        found = [stored_values(dict(row)) for row in self._read(query, (feed, *tables, *partitions))]
+        return {(each.tbl, each.partition): each for each in found if (each.tbl, each.partition) in places}
 
     def stored_inputs(self, feed: str) -> dict[tuple[str, str], str]:
         """The inputs digest of everything a feed has stored, by (table, partition)."""

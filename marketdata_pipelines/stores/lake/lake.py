@@ -36,6 +36,7 @@ from marketdata_pipelines.stores.lake.table_writes import (
     PlanMaker,
     Seen,
     check_writes,
+    extent_of,
     look,
     placed,
     plan_merge,
@@ -72,7 +73,8 @@ class Lake:
         Errors: PartitionConflict when `holds` says no; nothing is changed then.
         """
         check_writes(writes)
-        plans = [plan for write in writes if (plan := self._plan(feed, write, manifest)) is not None]
+        there = self.catalog.stored_at(feed, {(write.name, write.partition) for write in writes})
+        plans = [plan for write in writes if (plan := self._plan(feed, write, manifest, there)) is not None]
         return self._put(feed, plans, [write for write in writes if write.table is None], manifest, holds)
 
     def compact(self, table: str, feed: str, partition: str) -> Stored | None:
@@ -195,9 +197,13 @@ class Lake:
         first: Stored | None = stored
         return while_replaced(first, look_again, read)
 
-    def _plan(self, feed: str, write: TableWrite, manifest: dict[str, object]) -> Plan | None:
+    def _plan(
+        self, feed: str, write: TableWrite, manifest: dict[str, object], there: Collection[tuple[str, str]]
+    ) -> Plan | None:
         if write.table is None:
             return None
+        if write.symbols is None and (write.name, write.partition) not in there:
+            return Plan(write, write.table, extent_of(write.table))
         if write.symbols is not None:
             return self._plan_on(feed, write.name, write.partition, partial(plan_symbols, write, self.layout.root))
         make = partial(plan_whole, write, self.layout.root, manifest)
@@ -258,21 +264,19 @@ class Lake:
     ) -> list[Stored]:
         """Put files into their places, index them, and remove the files nothing leads to any more."""
         writes = [plan.write for plan, _ in prepared]
-        before = {
-            (write.name, write.partition): self.catalog.stored_partition(write.name, feed, write.partition)
-            for write in (*writes, *removals)
-        }
+        places = {(write.name, write.partition) for write in (*writes, *removals)}
+        before = self.catalog.stored_at(feed, places)
         found = [
             (None, still_there(plan))
             if file is None
-            else placed(self.layout, feed, plan, file, before[plan.write.name, plan.write.partition])
+            else placed(self.layout, feed, plan, file, before.get((plan.write.name, plan.write.partition)))
             for plan, file in prepared
         ]
         publish_files([file for file, _ in found if file is not None])
         stored = [entry for _, entry in found]
         self.catalog.commit_stored(stored, [(write.name, feed, write.partition) for write in removals])
         used = {file.path for entry in stored for file in entry.files}
-        for name, partition in before:
+        for name, partition in places:
             self._sweep(name, feed, partition, used)
         return stored
 
