@@ -141,11 +141,12 @@ def read_file(
     """
     names = None if columns is None else list(columns)
     with _opened(path) as file:
+        threads = file.metadata.num_rows > _LARGE_ROWS
         if only is None:
-            table = file.read(columns=names)
+            table = file.read(columns=names, use_threads=threads)
         else:
             groups = _groups_of(file, only)
-            table = file.read_row_groups(groups, columns=names)
+            table = file.read_row_groups(groups, columns=names, use_threads=threads)
         return decode_table(table if only is None and not without else only_rows(table, only, without))
 
 
@@ -171,7 +172,8 @@ def file_signature(path: Path) -> str:
 @contextmanager
 def _opened(path: Path) -> Iterator[pq.ParquetFile]:
     try:
-        with pq.ParquetFile(path) as file:
+        # The files are local: reading ahead on other threads costs small ones more than the reading.
+        with pq.ParquetFile(path, pre_buffer=False) as file:
             yield file
     except FileNotFoundError as error:
         raise PartitionMissing(f"{path.name} is not in {path.parent}; run: marketdata doctor") from error
