@@ -1,5 +1,5 @@
 -- Ledger (ingest, raw_part) and index (stored) of one lake. The ledger is a record of truth; the index can be
--- rebuilt from the files.
+-- made again by walking.
 create table if not exists ingest (
     seq integer primary key autoincrement,
     feed text not null,
