@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from marketdata_pipelines.domain.feeds import Anchor, Feed, PartitionBy
@@ -50,7 +50,7 @@ ROWS = st.lists(
     max_size=8,
 ).map(tuple)
 STEPS = st.lists(
-    st.builds(Step, st.integers(0, 3), ROWS, st.sampled_from(list(IngestMode)), st.booleans()), min_size=1, max_size=5
+    st.builds(Step, st.integers(0, 3), ROWS, st.sampled_from(list(IngestMode)), st.booleans()), min_size=1, max_size=4
 )
 
 
@@ -94,7 +94,12 @@ def plain(table: pa.Table) -> list[Row]:
 
 @pytest.mark.parametrize("name", FEEDS)
 @given(steps=STEPS)
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(
+    max_examples=5,
+    deadline=None,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
+    suppress_health_check=[HealthCheck.too_slow],
+)
 def test_the_past_is_a_fresh_lake_of_what_was_known_then(name: str, steps: list[Step]) -> None:
     feed, steps = FEEDS[name], history(steps)
     with TemporaryDirectory() as folder:
