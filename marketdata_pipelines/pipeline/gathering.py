@@ -77,10 +77,10 @@ class Gathered:
         """A whole table, perhaps of another partition that this one's bars are in too; None removes it."""
         self._writes.append(TableWrite(table, key, content, inputs))
 
-    def add_raw(self, asset: str, parts: list[LoadedPart], rows: int) -> None:
-        """The raw parts, which ingest has written, and how many rows they have; nothing where there are none."""
+    def add_raw(self, asset: str, parts: list[StandingPart], loaded: list[LoadedPart]) -> None:
+        """The raw parts, which ingest has written, and what was read of them; nothing where there are none."""
         if parts:
-            self._results.append(_raw_result(asset, parts, rows))
+            self._results.append(_raw_result(asset, parts, loaded))
 
     def add_rejected(self, rejected: pa.Table, inputs: str, *, stored: bool) -> None:
         """The rejected rows; kept also when a check blocks what is downstream."""
@@ -133,13 +133,15 @@ def _result(asset: str, tables: dict[str, pa.Table], facts: Facts) -> AssetResul
     )  # fmt: skip
 
 
-def _raw_result(asset: str, parts: list[LoadedPart], rows: int) -> AssetResult:
-    whole = pa.concat_tables([part.table.select(["symbol", "ts"]).cast(_RAW_KEYS, safe=False) for part in parts])
+def _raw_result(asset: str, parts: list[StandingPart], loaded: list[LoadedPart]) -> AssetResult:
+    rows = sum(part.part.rows for part in parts)
+    keys = [part.table.select(["symbol", "ts"]).cast(_RAW_KEYS, safe=False) for part in loaded]
+    whole = pa.concat_tables([_RAW_KEYS.empty_table(), *keys])
     first, last = _span(whole)
-    names = sorted({part.standing.ingest.file for part in parts})
+    names = sorted({part.ingest.file for part in parts})
     more = f" and {len(names) - _FILES_SHOWN} more" if len(names) > _FILES_SHOWN else ""
     facts: Facts = {"parts": len(parts), "files": ", ".join(names[:_FILES_SHOWN]) + more}
-    preview = parts[0].table.slice(0, _PREVIEW_ROWS)
+    preview = loaded[0].table.slice(0, _PREVIEW_ROWS) if loaded else None
     return AssetResult(asset, rows, count_symbols(whole), first, last, 0, {asset: rows}, facts, preview)
 
 

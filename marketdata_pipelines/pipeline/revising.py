@@ -73,7 +73,8 @@ class Reviser:
         if not self._was_over(key, grid, walked.horizon_us):
             return None
         symbols = self._touched(key, walked, parts)
-        if symbols is None or len(symbols) > stored.symbols * LARGEST_SHARE:
+        # Asked for although nothing changed, a partition is walked whole: that mends whatever is wrong with it.
+        if not symbols or len(symbols) > stored.symbols * LARGEST_SHARE:
             return None
         in_order = walked.inputs == self._versions.part_inputs(walked.parts, in_order=True)
         return Revision(tuple(sorted(symbols)), in_order)

@@ -200,7 +200,7 @@ class PartitionWalker:
         )
         gathered.walked = (bars.num_rows, inputs, horizon_us, parts)
         if self._raw in wanted:
-            gathered.add_raw(self._raw, loaded, sum(part.part.rows for part in parts))
+            gathered.add_raw(self._raw, parts, loaded)
         if t.REJECTED_BARS in wanted:
             gathered.add_rejected(validated.rejected, inputs, stored=bool(parts))
         recorded = sum(part.part.rows for part in parts)

@@ -132,6 +132,33 @@ def test_what_touches_many_symbols_is_walked_whole(tmp_path: Path) -> None:
     assert revision(lake, feed) is None
 
 
+def test_a_partition_walked_again_although_nothing_changed_is_walked_whole_and_told_whole(tmp_path: Path) -> None:
+    feed = FEEDS["session"]
+    lake = build(tmp_path, feed, [], in_part=True)
+
+    found = revision(lake, feed)
+    outcome = walk_keys(lake, feed, Period.DAY, [DAY])[DAY]
+
+    assert found is None
+    assert {result.asset for result in outcome.results} == {
+        each.name for each in feed_tables(feed) if each.period is Period.DAY
+    }
+
+
+def test_a_symbol_whose_rows_are_all_gone_leaves_the_others(tmp_path: Path) -> None:
+    feed = FEEDS["session"]
+    lake = build(tmp_path, feed, [], in_part=True)
+    rows = [row(feed, "NEW", 16, 99.0)]
+    take_in(lake, feed, source_of("extra", rows), known_at=KNOWN + 1)
+    walk_stale(lake, feed)
+    take_in(lake, feed, source_of("extra", [row(feed, "NEW", 16, -1.0)]), known_at=KNOWN + 2, restart=True)
+
+    outcome = walk_keys(lake, feed, Period.DAY, [DAY])[DAY]
+
+    assert {result.asset for result in outcome.results} >= {"raw_bars", "validated_bars", "daily_bars"}
+    assert lake.read("validated_bars", feed.name, DAY).num_rows == 36
+
+
 def test_a_day_that_was_not_over_is_walked_whole(tmp_path: Path) -> None:
     feed, lake = FEEDS["session"], Lake(tmp_path)
     rows = [row(feed, symbol, 15, 20.0) for symbol in SYMBOLS]
