@@ -125,6 +125,8 @@ def measure(home: Path, storage: str, sessions: int, years: int | None, symbols:
 
 def configure(home: Path, storage: str) -> None:
     """Our dagster.yaml; for `stock` with Dagster's own storage in it."""
+    from dagster import DagsterInstance
+
     from marketdata_pipelines.orchestration.history.instance import make_home
     from marketdata_pipelines.settings.environment import Settings
 
@@ -133,6 +135,9 @@ def configure(home: Path, storage: str) -> None:
         text = (folder / "dagster.yaml").read_text("utf-8")
         stock = f"storage:\n  sqlite: {{base_dir: {folder}}}\n"
         (folder / "dagster.yaml").write_text(re.sub(r"(?s)storage:\n.*?\n(?=\S)", stock, text, count=1), "utf-8")
+        # Its making of tables is not meant for several processes that start at once.
+        with DagsterInstance.from_config(str(folder)):
+            pass
 
 
 @contextmanager
