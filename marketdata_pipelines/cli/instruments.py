@@ -12,7 +12,7 @@ def instruments(
     symbol: Annotated[str | None, typer.Option(metavar="X", help="Everybody who ever bore this symbol.")] = None,
     instrument_id: Annotated[str | None, typer.Option("--id", metavar="ID", help="One instrument's symbols.")] = None,
     on: Annotated[
-        str | None, typer.Option(metavar="D", help="On this session date: whose the symbol, or what the name, was.")
+        str | None, typer.Option(metavar="D", help="On this date: whose the symbol, or what the name, was.")
     ] = None,
     as_of: AsOf = None,
     form: AnswerFormat = None,
