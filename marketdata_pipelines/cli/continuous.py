@@ -92,8 +92,9 @@ def continuous(
     """
     wanted = answer_format(form, out, as_json=as_json)
     from marketdata_pipelines.cli.answers import write_answer
+    from marketdata_pipelines.serving.answers import LakeReader
 
-    found = _series().bars(
+    found = LakeReader().continuous(
         feed,
         root,
         timeframe,
@@ -136,20 +137,12 @@ def rolls(
     """
     wanted = answer_format(form, out, as_json=as_json)
     from marketdata_pipelines.cli.answers import write_answer
+    from marketdata_pipelines.serving.answers import LakeReader
 
-    found = _series().rolls(
+    found = LakeReader().rolls(
         feed, root, start, end, roll=roll, rank=rank, **_choice(before_expiry, exceeded, months, open_interest, as_of)
     )
     write_answer(found, wanted, out, title=f"{feed} {root} rolls by {roll}")
-
-
-def _series() -> Any:
-    from marketdata_pipelines.serving.answers import LakeReader
-    from marketdata_pipelines.serving.continuous import ContinuousSeries
-    from marketdata_pipelines.settings.environment import Settings
-    from marketdata_pipelines.settings.references_file import load_references
-
-    return ContinuousSeries(LakeReader(), load_references(Settings().feeds_file))
 
 
 def _choice(

@@ -91,12 +91,7 @@ class CoarseBars:
         tables = [fresh[key] if key in fresh else self._stored_daily(key, horizons.get(key, 0)) for key in keys]
         if not tables:
             return AGGREGATE_SCHEMA.empty_table(), 0
-        whole = tables[0] if len(tables) == 1 else pa.concat_tables(tables)
-        whole = labelled_between(whole, first, last)
-        if len(tables) > 1:
-            text = whole.set_column(0, "symbol", whole["symbol"].cast(pa.string()))
-            whole = text.sort_by([("symbol", "ascending"), ("ts", "ascending")])
-        return whole, max(horizons.values(), default=0)
+        return joined_days(tables, first, last), max(horizons.values(), default=0)
 
     def _stored_daily(self, key: str, horizon_us: int) -> pa.Table:
         table = self._lake.read(self.source_table, self._feed.name, key)
@@ -108,6 +103,15 @@ class CoarseBars:
         """The sessions around a base partition."""
         start, end = partition_span(key, self._period)
         return SessionGrid(self._feed, start - timedelta(days=4), end + timedelta(days=4))
+
+
+def joined_days(tables: Sequence[pa.Table], first: date, last: date) -> pa.Table:
+    """The 1d bars dated first..last of one or more partitions, in order of (symbol, ts)."""
+    if len(tables) == 1:
+        return labelled_between(tables[0], first, last)
+    whole = labelled_between(pa.concat_tables(tables), first, last)
+    text = whole.set_column(0, "symbol", whole["symbol"].cast(pa.string()))
+    return text.sort_by([("symbol", "ascending"), ("ts", "ascending")])
 
 
 def bucket_inputs(versions: Versions, sources: Mapping[str, str]) -> str:

@@ -29,7 +29,7 @@ from marketdata_pipelines.pipeline.aggregate import (
     aggregate_partition,
     labelled_between,
 )
-from marketdata_pipelines.pipeline.coarse import DAILY_TABLE, SEVERAL_DAYS, CoarseBars
+from marketdata_pipelines.pipeline.coarse import DAILY_TABLE, SEVERAL_DAYS, CoarseBars, joined_days
 from marketdata_pipelines.pipeline.validate import LoadedPart, Validated, validate_parts
 from marketdata_pipelines.pipeline.views import build_view
 from marketdata_pipelines.stores.lake.catalog import StandingPart
@@ -132,9 +132,9 @@ class PastTables:
         keys = self.sources(table, key)
         if not keys:
             return AGGREGATE_SCHEMA.empty_table()
-        daily = _joined([self._aggregates(source).daily for source in keys])
         # As `CoarseBars` does for stored ones: only days that the buckets labelled in start..end are made of.
-        daily = labelled_between(daily, start, self._coarse.reach(end, _TIMEFRAMES[table]))
+        last = self._coarse.reach(end, _TIMEFRAMES[table])
+        daily = joined_days([self._aggregates(source).daily for source in keys], start, last)
         horizon_us = max(self.horizon_us(source) for source in keys)
         return labelled_between(aggregate_days(self._feed, daily, _TIMEFRAMES[table], horizon_us), start, end)
 
@@ -149,12 +149,3 @@ class PastTables:
 
     def _zone(self) -> str:
         return "UTC" if self._calendar.zone == "UTC" else open_calendar(self._feed.calendar).zone
-
-
-def _joined(tables: Sequence[pa.Table]) -> pa.Table:
-    """1d bars of several partitions in order of (symbol, ts)."""
-    if len(tables) == 1:
-        return tables[0]
-    whole = pa.concat_tables(tables)
-    text = whole.set_column(0, "symbol", whole["symbol"].cast(pa.string()))
-    return text.sort_by([("symbol", "ascending"), ("ts", "ascending")])

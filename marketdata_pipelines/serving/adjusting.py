@@ -42,7 +42,7 @@ def adjust_answer(lake: Lake, source: RowSource, adjusting: Adjusting, bars: pa.
     """Rows with symbol and session_date adjusted; the actions that could not be applied, as notes."""
     if adjusting.adjustment is Adjustment.RAW or not bars.num_rows:
         return bars, []
-    keyed = _keyed(bars, adjusting.resolver)
+    keyed = keyed_rows(bars, adjusting.resolver)
     actions = actions_by_key(adjusting)
     closes = _closes(lake, source, adjusting, actions, keyed)
     made, unapplied = adjust_bars(keyed, actions, adjusting.adjustment, adjusting.anchor, closes, key=adjusting.key)
@@ -74,7 +74,8 @@ def _instrument(resolver: Resolver, symbol: str, ex_date: date) -> str:
     return found
 
 
-def _keyed(bars: pa.Table, resolver: Resolver | None) -> pa.Table:
+def keyed_rows(bars: pa.Table, resolver: Resolver | None) -> pa.Table:
+    """Rows with the column actions are matched by: the instrument, where there are instruments."""
     if resolver is None:
         return bars
     whole = with_instrument_ids(bars, resolver)
@@ -102,4 +103,4 @@ def _closes(lake: Lake, source: RowSource, adjusting: Adjusting, actions: pa.Tab
     days = pc.min_max(wanting["ex_date"]).as_py()
     first = days["min"] - timedelta(days=OLDEST_CLOSE_DAYS + 1)
     found = daily_bars(lake, source, first, days["max"]).select(["symbol", "session_date", "close"])
-    return _keyed(found, adjusting.resolver)
+    return keyed_rows(found, adjusting.resolver)

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from marketdata_pipelines.domain.adjustment import Adjustment, spans_action
 from marketdata_pipelines.domain.intervals import parse_interval
 from marketdata_pipelines.domain.symbology import Resolver
-from marketdata_pipelines.serving.adjusting import actions_by_key, adjust_answer
+from marketdata_pipelines.serving.adjusting import actions_by_key, adjust_answer, keyed_rows
 from marketdata_pipelines.serving.bars import BarQuestion, select_bars
 from marketdata_pipelines.serving.daily import daily_bars
 from marketdata_pipelines.serving.instrument_buckets import buckets_by_instrument, crossing_buckets
@@ -90,11 +90,7 @@ def _is_cut(source: RowSource, question: BarQuestion, selection: Selection | Non
     adjusting = question.adjusting
     if adjusting is None or adjusting.adjustment is Adjustment.RAW:
         return False
-    keyed = found
-    if adjusting.resolver is not None:
-        keyed = with_instrument_ids(found, adjusting.resolver)
-        ids = pc.fill_null(keyed[INSTRUMENT_ID].cast(pa.string()), "")
-        keyed = keyed.set_column(keyed.schema.get_field_index(INSTRUMENT_ID), INSTRUMENT_ID, ids)
+    keyed = keyed_rows(found, adjusting.resolver)
     flags = spans_action(keyed, actions_by_key(adjusting), adjusting.adjustment, adjusting.anchor, key=adjusting.key)
     return bool(flags.any())
 

@@ -30,6 +30,7 @@ from marketdata_pipelines.orchestration.history.instance import dagster_home, in
 from marketdata_pipelines.orchestration.keys import asset_key, job_name
 from marketdata_pipelines.orchestration.running.run_worker import PROCESS_TAG, living
 from marketdata_pipelines.settings.environment import Settings
+from marketdata_pipelines.stores.processes import is_alive
 
 # The CLI shows its own progress; Dagster's console log would run through it.
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -94,7 +95,7 @@ def close_abandoned_runs(instance: DagsterInstance, job: str) -> list[str]:
     unfinished = RunsFilter(job_name=job, statuses=[DagsterRunStatus.STARTED, DagsterRunStatus.NOT_STARTED])
     for run in instance.get_runs(unfinished):
         host, _, pid = run.tags.get(PROCESS_TAG, "").rpartition(":")
-        if host == socket.gethostname() and not _is_alive(int(pid)):
+        if host == socket.gethostname() and not is_alive(int(pid)):
             instance.report_run_failed(run, f"The process that ran it ({pid}) ended; run the command again to go on.")
             closed.append(run.run_id)
     return closed
@@ -171,13 +172,3 @@ def _no_partitions(feed: Feed, period: Period, missing: list[str], existing: Seq
 
 def _process() -> str:
     return f"{socket.gethostname()}:{os.getpid()}"
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -21,6 +21,7 @@ from marketdata_pipelines.errors import PartitionMissing, StoreError
 from marketdata_pipelines.stores.lake.deltas import NO_SYMBOL
 from marketdata_pipelines.stores.lake.encoding import decode_table, encode_table
 from marketdata_pipelines.stores.lake.symbol_rows import SYMBOL, only_rows
+from marketdata_pipelines.stores.processes import is_alive
 
 MANIFEST_KEY = b"marketdata.manifest"
 ROW_GROUP_ROWS = 1 << 18
@@ -123,7 +124,7 @@ def remove_leftovers(temporary_folder: Path) -> None:
     if temporary_folder.is_dir():
         for leftover in temporary_folder.glob(f"*{_TEMPORARY}"):
             pid = leftover.name.split("-", 1)[0]
-            if pid.isdigit() and not _is_alive(int(pid)):
+            if pid.isdigit() and not is_alive(int(pid)):
                 leftover.unlink(missing_ok=True)
 
 
@@ -259,13 +260,3 @@ def _sync(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
