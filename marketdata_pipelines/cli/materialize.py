@@ -35,6 +35,7 @@ def materialize(
     with progress_bar(feed.name, sum(len(keys) for _, keys, _ in planned)) as bar:
         bar.tell("starting Dagster")
         from marketdata_pipelines.orchestration.assets.ranges import ACQUIRE_TAG, REFETCH
+        from marketdata_pipelines.orchestration.history.instance import instance_for
         from marketdata_pipelines.orchestration.running.runs import run_partitions
 
         tags = {ACQUIRE_TAG: REFETCH} if refetch else {}
@@ -44,15 +45,18 @@ def materialize(
             bar.advance()
             bar.tell(outcome.partition)
 
-        for period, keys, assets in planned:
-            try:
-                report = run_partitions(
-                    settings, feed, period, keys, assets, on_outcome=note, acquire=acquire, tags=tags
-                )
-            except WorkFailed as error:
-                tally.add_run(succeeded=False, message=str(error))
-            else:
-                tally.add_run(succeeded=report.succeeded, message=report.message)
+        # One instance for all the runs: opening its storage takes longer than walking a small partition.
+        with instance_for(settings) as instance:
+            for period, keys, assets in planned:
+                try:
+                    report = run_partitions(
+                        settings, feed, period, keys, assets,
+                        on_outcome=note, acquire=acquire, tags=tags, instance=instance,
+                    )  # fmt: skip
+                except WorkFailed as error:
+                    tally.add_run(succeeded=False, message=str(error))
+                else:
+                    tally.add_run(succeeded=report.succeeded, message=report.message)
     return tally
 
 

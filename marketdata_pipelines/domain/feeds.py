@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from marketdata_pipelines.domain.intervals import HOUR_US, Interval, coarser_timeframes
+from marketdata_pipelines.domain.quality_settings import QualitySpec
 from marketdata_pipelines.domain.schedules import Schedule
 
 
@@ -170,6 +171,7 @@ class Feed:
     corporate_actions: str | None = None
     instruments: str | None = None
     keep: Keep = field(default_factory=Keep)
+    quality: QualitySpec = field(default_factory=QualitySpec)
 
     @property
     def timeframes(self) -> tuple[str, ...]:
@@ -229,7 +231,7 @@ def _versions(feed: Feed) -> tuple[str, str]:
 
 def _definition(feed: Feed) -> dict[str, Any]:
     definition = asdict(feed)
-    for key in ("description", "owners", "start", "schedule", "corporate_actions", "instruments", "keep"):
+    for key in ("description", "owners", "start", "schedule", "corporate_actions", "instruments", "keep", "quality"):
         definition.pop(key)
     for key in ("path", *_NETWORK_KEYS):
         definition["source"].pop(key)
