@@ -39,7 +39,7 @@ class QualitySpec:
     @property
     def version(self) -> str:
         """12 hex digits that change when anything changes that verdicts depend on."""
-        said = [self.level, self.sample, self.compare_with]
+        said: list[object] = [self.level, self.sample, self.compare_with]
         said += [[s.rule, s.severity, sorted(s.limits), s.off] for s in sorted(self.rules, key=lambda s: s.rule)]
         return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:12]
 
