@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 from marketdata_pipelines.domain.feeds import Feed
 from marketdata_pipelines.domain.partitions import Period, partition_key, period_of
 from marketdata_pipelines.domain.session_grid import feed_calendar
-from marketdata_pipelines.domain.tables import feed_tables, upstream_of
+from marketdata_pipelines.domain.tables import asset_sets, upstream_of
 from marketdata_pipelines.errors import SettingsInvalid
 from marketdata_pipelines.pipeline.changes import affected_partitions
 
@@ -33,17 +33,17 @@ def plan_backfill(feed: Feed, start: str, end: str, to: str | None, *, today: da
     keys = sorted({partition_key(session.date, base) for session in sessions})
     if not keys:
         raise SettingsInvalid(f"{feed.calendar.name} has no session between {start} and {end}; choose a longer range")
-    assets = frozenset(table_set.name for table_set in feed_tables(feed)) if to is None else _up_to(feed, to)
-    wanted = {period for table_set in feed_tables(feed) if table_set.name in assets for period in (table_set.period,)}
+    assets = frozenset(table_set.name for table_set in asset_sets(feed)) if to is None else _up_to(feed, to)
+    wanted = {period for table_set in asset_sets(feed) if table_set.name in assets for period in (table_set.period,)}
     affected = affected_partitions(feed, keys)
     return BackfillWork({period: found for period, found in affected.items() if period in wanted}, assets)
 
 
 def _up_to(feed: Feed, name: str) -> frozenset[str]:
-    for table_set in feed_tables(feed):
+    for table_set in asset_sets(feed):
         if name == table_set.name or name in table_set.tables:
             return frozenset(upstream_of(feed, table_set.name))
-    known = ", ".join(table_set.name for table_set in feed_tables(feed))
+    known = ", ".join(table_set.name for table_set in asset_sets(feed))
     raise SettingsInvalid(f"--to {name} is no table of {feed.name}; there: {known}, and their bars_5m, bars_1h …")
 
 

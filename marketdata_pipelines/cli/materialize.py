@@ -7,7 +7,7 @@ from marketdata_pipelines.cli.progress import progress_bar
 from marketdata_pipelines.cli.tally import Tally
 from marketdata_pipelines.domain.feeds import Feed
 from marketdata_pipelines.domain.partitions import Period
-from marketdata_pipelines.domain.tables import feed_tables
+from marketdata_pipelines.domain.tables import asset_sets
 from marketdata_pipelines.errors import WorkFailed
 from marketdata_pipelines.pipeline.outcome import PartitionOutcome
 from marketdata_pipelines.settings.environment import Settings
@@ -105,5 +105,5 @@ def materialize_with_daemon(
 
 def assets_of(feed: Feed, period: Period, wanted: frozenset[str] | None = None) -> list[str]:
     """The feed's assets of a period, upstream first."""
-    names = [table_set.name for table_set in feed_tables(feed) if table_set.period is period]
+    names = [table_set.name for table_set in asset_sets(feed) if table_set.period is period]
     return [name for name in names if wanted is None or name in wanted]

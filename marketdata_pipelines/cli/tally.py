@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from marketdata_pipelines.domain.intervals import TIMEFRAMES, table_name
-from marketdata_pipelines.domain.tables import REJECTED_BARS, VALIDATED_BARS
+from marketdata_pipelines.domain.tables import QUALITY, REJECTED_BARS, VALIDATED_BARS
 from marketdata_pipelines.pipeline.outcome import PartitionOutcome
 
 _TIMEFRAMES = {table_name(timeframe): timeframe for timeframe in TIMEFRAMES}
@@ -29,19 +29,28 @@ class Tally:
     failed_checks: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    findings: Counter[str] = field(default_factory=Counter)
+    scores: list[float] = field(default_factory=list)
 
     @property
     def succeeded(self) -> bool:
         return not (self.blocked or self.failures or self.failed_checks)
 
     def add(self, outcome: PartitionOutcome) -> None:
-        """Count one partition."""
+        """Count one partition, or what was found when it was judged."""
+        judged = [result for result in outcome.results if result.asset == QUALITY]
+        for result in judged:
+            self.findings.update({str(each["rule"]): int(each["findings"] or 0) for each in result.examples})
+            self.scores.append(float(result.facts["score"]))
+        if len(judged) == len(outcome.results) and judged:
+            return
         self.partitions += 1
         if outcome.blocked is not None:
             self.blocked[outcome.partition] = outcome.blocked
         for check in outcome.checks:
             # A blocking check that failed is what the partition is blocked by.
-            if not check.passed and outcome.blocked is None:
+            # What warns about the data is told as findings; it is no failure of the work.
+            if not check.passed and outcome.blocked is None and check.asset != QUALITY:
                 self.failed_checks.append(f"{outcome.partition} {check.asset} {check.name}: {check.message}")
         for result in outcome.results:
             if result.asset == VALIDATED_BARS:
@@ -75,6 +84,8 @@ class Tally:
             "failed_checks": self.failed_checks,
             "failures": self.failures,
             "notes": self.notes,
+            "findings": dict(self.findings.most_common()),
+            "score": round(sum(self.scores) / len(self.scores), 2) if self.scores else None,
         }
 
 

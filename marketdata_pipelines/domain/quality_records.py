@@ -16,6 +16,18 @@ QUALITY_SCORES = "quality_scores"
 QUALITY_FINDINGS = "quality_findings"
 QUALITY_EVENTS = "quality_events"
 QUALITY_DISPUTES = "disputes"
+SOURCE_SCORES = "source_scores"
+QUALITY_VERDICTS = "quality_verdicts"
+# Those of the lake, one file a base partition.
+QUALITY_TABLES = (
+    SYMBOL_PROFILES,
+    QUALITY_SUSPECTS,
+    QUALITY_VERDICTS,
+    QUALITY_SCORES,
+    QUALITY_FINDINGS,
+    QUALITY_DISPUTES,
+    SOURCE_SCORES,
+)
 
 
 class Dimension(StrEnum):
@@ -110,6 +122,18 @@ SUSPECT_SCHEMA = pa.schema(
         ("scale", pa.float64()),
         *_PLACE,
         ("standing", pa.bool_()),
+    ]
+)
+
+# One row a check of the walk that failed as a whole, as a user's expectation may; the table is there only while there is
+# one. `bars` is null where that is not known.
+VERDICT_SCHEMA = pa.schema(
+    [
+        ("rule", pa.string()),
+        ("dimension", pa.string()),
+        ("severity", pa.string()),
+        ("bars", pa.int32()),
+        ("message", pa.string()),
     ]
 )
 

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from marketdata_pipelines.domain.feeds import DataKind, Feed, PartitionBy
 from marketdata_pipelines.domain.intervals import DAILY, INTRADAY, MONTHLY, WEEKLY, table_name
 from marketdata_pipelines.domain.partitions import Period, period_of
+from marketdata_pipelines.domain.quality_records import QUALITY_FINDINGS, QUALITY_SCORES, Level
 
 RAW_BARS, RAW_TRADES = "raw_bars", "raw_trades"
 VALIDATED_BARS, REJECTED_BARS = "validated_bars", "rejected_bars"
 INTRADAY_BARS, DAILY_BARS, WEEKLY_BARS, MONTHLY_BARS = "intraday_bars", "daily_bars", "weekly_bars", "monthly_bars"
 DAILY_SUMMARY, HOURLY_VOLUME, SYMBOL_PERFORMANCE = "daily_summary", "hourly_volume", "symbol_performance"
 TOP_VOLUME, LATEST_BARS = "top_volume", "latest_bars"
+QUALITY = "quality"
 VIEWS = (DAILY_SUMMARY, HOURLY_VOLUME, SYMBOL_PERFORMANCE, TOP_VOLUME, LATEST_BARS)
 
 
@@ -62,6 +64,13 @@ def feed_tables(feed: Feed) -> tuple[TableSet, ...]:
     return tuple(candidate for candidate in candidates if candidate.tables)
 
 
+def asset_sets(feed: Feed) -> tuple[TableSet, ...]:
+    """Everything a feed's runs write: its tables, and the verdicts on them, which read other sessions too."""
+    if feed.quality.level is Level.NONE:
+        return feed_tables(feed)
+    return (*feed_tables(feed), _QUALITY_SETS[period_of(feed.partition)])
+
+
 def raw_asset(feed: Feed) -> str:
     """The name of the feed's first asset."""
     return RAW_TRADES if feed.data is DataKind.TRADES else RAW_BARS
@@ -70,7 +79,7 @@ def raw_asset(feed: Feed) -> str:
 def downstream_of(feed: Feed, names: set[str]) -> set[str]:
     """These assets and everything derived from them."""
     found = set(names)
-    for table_set in feed_tables(feed):
+    for table_set in asset_sets(feed):
         if found & set(table_set.upstream):
             found.add(table_set.name)
     return found
@@ -79,12 +88,22 @@ def downstream_of(feed: Feed, names: set[str]) -> set[str]:
 def upstream_of(feed: Feed, name: str) -> set[str]:
     """An asset and everything it is derived from."""
     found = {name}
-    for table_set in reversed(feed_tables(feed)):
+    for table_set in reversed(asset_sets(feed)):
         if table_set.name in found:
             found |= set(table_set.upstream)
     return found
 
 
+_QUALITY_SETS = {
+    period: TableSet(
+        QUALITY,
+        (VALIDATED_BARS, REJECTED_BARS),
+        period,
+        (QUALITY_SCORES, QUALITY_FINDINGS),
+        "Scores of each symbol-session by dimension, and what was found.",
+    )
+    for period in Period
+}
 _RAW_TEXT = {
     RAW_BARS: "Rows as the source gave them, with their place in the source file.",
     RAW_TRADES: "Trades as the source gave them, with their place in the source file.",

@@ -12,6 +12,7 @@ from marketdata_pipelines.domain.partitions import (
     partition_span,
     period_of,
 )
+from marketdata_pipelines.domain.quality_records import QUALITY_TABLES
 from marketdata_pipelines.domain.tables import REJECTED_BARS, VALIDATED_BARS, feed_tables
 from marketdata_pipelines.pipeline.coarse import SEVERAL_DAYS, CoarseBars, bucket_inputs
 from marketdata_pipelines.pipeline.versions import Versions
@@ -59,7 +60,7 @@ def stale_partitions(lake: Lake, feed: Feed) -> dict[Period, list[str]]:
 def misplaced_tables(lake: Lake, feed: Feed) -> list[TableWrite]:
     """Removals of stored tables whose partitions no longer exist: the feed was partitioned another way before."""
     periods = {name: table_set.period for table_set in feed_tables(feed) for name in table_set.tables}
-    periods[CORRECTIONS] = period_of(feed.partition)
+    periods |= dict.fromkeys([CORRECTIONS, *QUALITY_TABLES], period_of(feed.partition))
     return [
         TableWrite(name, key, None, "")
         for name, key in sorted(lake.catalog.stored_inputs(feed.name))

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from marketdata_pipelines.domain.corrections import CORRECTIONS
 from marketdata_pipelines.domain.feeds import Feed
 from marketdata_pipelines.domain.frames import count_symbols
+from marketdata_pipelines.domain.quality_records import QUALITY_VERDICTS
 from marketdata_pipelines.domain.sketch import sketch_tables
 from marketdata_pipelines.domain.tables import (
     DAILY_BARS,
@@ -98,6 +99,20 @@ class Gathered:
         elif stored:
             self._writes.append(TableWrite(CORRECTIONS, self._key, None, inputs))
 
+    def add_noted(self, tables: dict[str, pa.Table], inputs: str, *, stored: Collection[str]) -> None:
+        """What was noted of the bars; kept also when a check blocks what is downstream. Empty tables are not kept."""
+        for name, table in tables.items():
+            if table.num_rows or (name in stored and self.symbols is not None):
+                self._writes.append(TableWrite(name, self._key, table, inputs, self.symbols))
+            elif name in stored:
+                self._writes.append(TableWrite(name, self._key, None, inputs))
+
+    def add_verdicts(self, verdicts: pa.Table, inputs: str, *, stored: bool) -> None:
+        """The checks of the walk that failed; a partition where all passed has no such table."""
+        if verdicts.num_rows or stored:
+            table = verdicts if verdicts.num_rows else None
+            self._writes.append(TableWrite(QUALITY_VERDICTS, self._key, table, inputs))
+
     def remove(self, tables: Iterable[str]) -> None:
         """Forget tables of this partition, whose sources are gone."""
         self._writes += [TableWrite(name, self._key, None, "") for name in tables]
@@ -110,12 +125,14 @@ class Gathered:
         """The outcome when nothing could be made."""
         return PartitionOutcome(self._feed.name, self._key, (), tuple(self.checks), reason)
 
-    def store(self, lake: Lake, manifest: dict[str, object], *, holds: Callable[[], bool]) -> PartitionOutcome:
+    def store(
+        self, lake: Lake, manifest: dict[str, object], *, holds: Callable[[], bool], run_id: str = ""
+    ) -> PartitionOutcome:
         """Write everything in one commit and tell what it was.
 
         Errors: PartitionConflict when `holds`, asked right before, says no; nothing is written then.
         """
-        stored = lake.store(self._feed.name, self._writes, manifest, holds=holds)
+        stored = lake.store(self._feed.name, self._writes, manifest, holds=holds, run_id=run_id)
         own = {item.tbl: item for item in stored if item.partition == self._key}
         results = [_as_stored(result, own) for result in self._results]
         return PartitionOutcome(self._feed.name, self._key, tuple(results), tuple(self.checks), self._reason)

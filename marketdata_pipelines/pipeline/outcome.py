@@ -32,13 +32,17 @@ class AssetResult:
 
 @dataclass(frozen=True, slots=True)
 class PartitionOutcome:
-    """One partition walked. `blocked` says why what is downstream was withheld; None: everything was written."""
+    """One partition walked. `blocked` says why what is downstream was withheld; None: everything was written.
+
+    `changed`: whether any row differs from what was stored before, where that was looked at.
+    """
 
     feed: str
     partition: str
     results: tuple[AssetResult, ...]
     checks: tuple[CheckOutcome, ...]
     blocked: str | None
+    changed: bool = True
 
     @property
     def passed(self) -> bool:

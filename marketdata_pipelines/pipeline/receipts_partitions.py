@@ -67,6 +67,10 @@ class PartitionProofs:
         deltas = tuple(delta.path for delta in stored.deltas)
         return FileProof(table, key, stored.path, deltas, stored.inputs, stored.rows, versions)
 
+    def _walk_run(self, key: str) -> str | None:
+        stored = self._lake.catalog.stored_partition(t.VALIDATED_BARS, self._feed.name, key) if self._stored else None
+        return None if stored is None else stored.run_id or None
+
     def _partition(self, key: str) -> PartitionProof:
         batch = self._batch(key)
         outcomes = [check_raw(batch, t.raw_asset(self._feed)), check_rejected(batch.rejected)]
@@ -79,6 +83,7 @@ class PartitionProofs:
             accepted_rows=batch.accepted_rows,
             rejected_rows=batch.rejected_rows,
             checks=tuple(CheckProof(o.name, o.asset, o.passed, o.blocking, o.message) for o in outcomes),
+            walk_run=self._walk_run(key),
         )
 
     def _batch(self, key: str) -> ValidatedBatch:

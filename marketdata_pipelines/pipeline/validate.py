@@ -25,7 +25,7 @@ from marketdata_pipelines.domain.validation import MISSING_TS, bar_mask, label_c
 from marketdata_pipelines.pipeline.ingest import IngestMode
 from marketdata_pipelines.stores.lake.catalog import Ingest, StandingPart
 
-_REPLACED = rule_bit("superseded") | rule_bit("deleted")
+REPLACED = rule_bit("superseded") | rule_bit("deleted")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,8 @@ class Validated:
     """What validation makes of a partition.
 
     `accepted_rows` counts raw rows that stand (trades, for trades); `replaced` tells whether one part's rows took the
-    place of another's, so that the parts' order matters.
+    place of another's, so that the parts' order matters; `decided` are the rows the bars were taken from, None where
+    there were none.
     """
 
     bars: pa.Table
@@ -49,6 +50,7 @@ class Validated:
     raw_rows: int
     accepted_rows: int
     replaced: bool
+    decided: "DecidedRows | None" = None
 
 
 def validate_parts(feed: Feed, grid: SessionGrid, parts: list[LoadedPart]) -> Validated:
@@ -73,7 +75,7 @@ def validate_parts(feed: Feed, grid: SessionGrid, parts: list[LoadedPart]) -> Va
     whole = pa.concat_tables(rejected)
     order = [("file", "ascending"), ("row", "ascending"), ("part", "ascending")]
     raw_rows = sum(part.table.num_rows for part in parts)
-    return Validated(judged.bars, whole.sort_by(order), raw_rows, accepted, judged.replaced)
+    return Validated(judged.bars, whole.sort_by(order), raw_rows, accepted, judged.replaced, judged.decided)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,13 +119,14 @@ class _Judged:
     rejected: list[pa.Table]
     kept: list[int]
     replaced: bool
+    decided: DecidedRows | None
 
 
 def _judge_bars(feed: Feed, grid: SessionGrid, parts: list[LoadedPart]) -> _Judged:
     if not any(part.table.num_rows for part in parts):
-        return _Judged(BAR_SCHEMA.empty_table(), [], [0] * len(parts), False)
+        return _Judged(BAR_SCHEMA.empty_table(), [], [0] * len(parts), False, None)
     decided = decide_rows(feed, grid, parts)
-    bars = _bar_table(feed, decided.raw, decided.order, decided.placement, grid)
+    bars = bar_table(feed, decided.raw, decided.order, decided.placement, grid)
     # Bars made of trades never reject trades: a later revision of theirs is recorded trade by trade at ingest.
     rejected = [
         _rejected_rows(part, part.table, decided.mask[decided.source == position])
@@ -131,8 +134,8 @@ def _judge_bars(feed: Feed, grid: SessionGrid, parts: list[LoadedPart]) -> _Judg
         if not _has_trades(part)
     ]
     kept = np.bincount(decided.source[decided.order], minlength=len(parts))
-    replaced = bool((decided.mask & _REPLACED).any())
-    return _Judged(bars, rejected, [int(count) for count in kept], replaced)
+    replaced = bool((decided.mask & REPLACED).any())
+    return _Judged(bars, rejected, [int(count) for count in kept], replaced, decided)
 
 
 def _has_trades(part: LoadedPart) -> bool:
@@ -180,7 +183,8 @@ def bars_of_trades(feed: Feed, grid: SessionGrid, part: LoadedPart) -> tuple[Loa
     return LoadedPart(part.standing, bars), _rejected_rows(part, part.table, mask), len(good)
 
 
-def _bar_table(feed: Feed, raw: pa.Table, order: Ints, placement: Placement, grid: SessionGrid) -> pa.Table:
+def bar_table(feed: Feed, raw: pa.Table, order: Ints, placement: Placement, grid: SessionGrid) -> pa.Table:
+    """The bars of some raw rows: those at `order`, which sorts them by (symbol, ts)."""
     rows = raw.take(pa.array(order))
     codes, symbols = symbol_codes(rows["symbol"])
     ts = int_values(rows["ts"])

@@ -16,9 +16,11 @@ from marketdata_pipelines.domain import tables as t
 from marketdata_pipelines.domain.corrections import CORRECTIONS
 from marketdata_pipelines.domain.feeds import Feed
 from marketdata_pipelines.domain.partitions import Period, partition_span, period_of
-from marketdata_pipelines.domain.session_grid import feed_calendar
+from marketdata_pipelines.domain.quality_records import QUALITY_SUSPECTS, QUALITY_VERDICTS, SYMBOL_PROFILES, Level
+from marketdata_pipelines.domain.session_grid import SessionGrid, feed_calendar
 from marketdata_pipelines.domain.sessions import Session
 from marketdata_pipelines.errors import MarketDataError, PartitionConflict, StoreError, WorkFailed
+from marketdata_pipelines.pipeline.batches import row_facts, validated_batch
 from marketdata_pipelines.pipeline.changes import misplaced_tables
 from marketdata_pipelines.pipeline.coarse import CoarseBars, bucket_inputs
 from marketdata_pipelines.pipeline.corrections import (
@@ -29,18 +31,18 @@ from marketdata_pipelines.pipeline.corrections import (
 from marketdata_pipelines.pipeline.definitions import note_definition
 from marketdata_pipelines.pipeline.deriving import Deriver, ValidBars, together
 from marketdata_pipelines.pipeline.gathering import Gathered
+from marketdata_pipelines.pipeline.gating import QualityGate, failed_checks
 from marketdata_pipelines.pipeline.neighbours import SharedBuckets
 from marketdata_pipelines.pipeline.outcome import PartitionOutcome
 from marketdata_pipelines.pipeline.revising import Reviser, Revision
+from marketdata_pipelines.pipeline.suspicion import Noted, note_bars
 from marketdata_pipelines.pipeline.validate import LoadedPart, Validated, validate_parts
 from marketdata_pipelines.pipeline.versions import Versions
 from marketdata_pipelines.quality.checks import Suite, ValidatedBatch, check_raw, check_rejected, default_suites
-from marketdata_pipelines.quality.outcome import Facts
 from marketdata_pipelines.stores.lake.catalog import StandingPart
 from marketdata_pipelines.stores.lake.lake import Lake
 
 logger = logging.getLogger(__name__)
-_NEVER_US = 2**62
 _ATTEMPTS = 20
 
 
@@ -61,7 +63,7 @@ def walk_partitions(
     Errors: WorkFailed naming the partition in hand when the lake or the feed's settings fail it.
     """
     clear_lake(lake, feed)
-    walker = walker_of(lake, feed, suites)
+    walker = walker_of(lake, feed, suites, run_id=run_id)
     for key in keys:
         outcome = walker.walk_period(key, period, wanted)
         logger.info("%s %s: %s (run %s)", feed.name, key, outcome.blocked or "written", run_id)
@@ -77,16 +79,18 @@ def clear_lake(lake: Lake, feed: Feed) -> None:
         lake.store(feed.name, misplaced, {})
 
 
-def walker_of(lake: Lake, feed: Feed, suites: Sequence[Suite] | None = None) -> "PartitionWalker":
-    """A walker with the default checks, unless others are given."""
-    return PartitionWalker(lake, feed, default_suites() if suites is None else suites)
+def walker_of(
+    lake: Lake, feed: Feed, suites: Sequence[Suite] | None = None, *, run_id: str = ""
+) -> "PartitionWalker":
+    """A walker with the default checks, unless others are given; what it stores is told to be of that run."""
+    return PartitionWalker(lake, feed, default_suites() if suites is None else suites, run_id)
 
 
 class PartitionWalker:
     """Walks the partitions of one feed."""
 
-    def __init__(self, lake: Lake, feed: Feed, suites: Sequence[Suite]) -> None:
-        self._lake, self._feed, self._suites = lake, feed, suites
+    def __init__(self, lake: Lake, feed: Feed, suites: Sequence[Suite], run_id: str = "") -> None:
+        self._lake, self._feed, self._suites, self._run_id = lake, feed, suites, run_id
         self._period = period_of(feed.partition)
         self._sets = {table_set.name: table_set for table_set in t.feed_tables(feed)}
         self._raw = t.raw_asset(feed)
@@ -96,6 +100,7 @@ class PartitionWalker:
         self._buckets = SharedBuckets(feed, self._coarse, self._versions)
         self._reviser = Reviser(lake, feed, self._versions)
         self._deriver = Deriver(lake, feed, self._coarse, self._buckets, self._versions)
+        self._gate = QualityGate(lake.layout.root.parent, feed)
         self._all = frozenset(each.name for each in self._sets.values() if each.period is self._period)
 
     def walk_period(self, key: str, period: Period, wanted: frozenset[str]) -> PartitionOutcome:
@@ -131,7 +136,8 @@ class PartitionWalker:
             except MarketDataError as error:
                 raise WorkFailed(f"{self._feed.name} stopped at {key}: {error}") from error
             try:
-                outcome = gathered.store(self._lake, self._versions.manifest, holds=partial(_still, premise, before))
+                still = partial(_still, premise, before)
+                outcome = gathered.store(self._lake, self._versions.manifest, holds=still, run_id=self._run_id)
             except PartitionConflict as error:
                 logger.info("%s %s: %s", self._feed.name, key, error)
                 continue
@@ -206,7 +212,9 @@ class PartitionWalker:
         recorded = sum(part.part.rows for part in parts)
         if revision is not None:
             recorded = sum(part.table.num_rows for part in loaded)
-        failed = self._check(gathered, self._batch(key, sessions, loaded, validated, bars, recorded), validated, wanted)
+        noted = self._note(gathered, key, grid, sessions, loaded, validated, inputs, wanted)
+        batch = validated_batch(self._feed, key, sessions, loaded, validated, bars, recorded)
+        failed = self._check(gathered, batch, validated, wanted, noted, inputs)
         if not bars.num_rows and (failed or not parts):
             self._withdraw(gathered, key, sessions, keep_rejected=bool(parts))
             return None
@@ -216,10 +224,29 @@ class PartitionWalker:
             touched = None if revision is None else revision.symbols
             corrections = corrections_of(self._lake, self._feed, key, loaded, symbols=touched)
             gathered.add_corrections(corrections, inputs, stored=self._is_stored(CORRECTIONS, key))
-            facts = _row_facts(validated) | (correction_facts(corrections) if corrections.num_rows else {})
+            facts = row_facts(validated) | (correction_facts(corrections) if corrections.num_rows else {})
             examples = correction_examples(corrections)
             gathered.add(t.VALIDATED_BARS, {t.VALIDATED_BARS: validated.bars}, inputs, facts=facts, examples=examples)
         return ValidBars(key, grid, sessions, validated.bars, bars, horizon_us, inputs, revision)
+
+    def _note(
+        self,
+        gathered: Gathered,
+        key: str,
+        grid: SessionGrid,
+        sessions: list[Session],
+        loaded: list[LoadedPart],
+        validated: Validated,
+        inputs: str,
+        wanted: frozenset[str],
+    ) -> Noted | None:
+        """What is noted of the bars for judging them; None where the feed asks for no quality."""
+        if self._feed.quality.level is Level.NONE or t.VALIDATED_BARS not in wanted:
+            return None
+        noted = note_bars(self._feed, grid, sessions, loaded, validated)
+        tables = {SYMBOL_PROFILES: noted.profiles, QUALITY_SUSPECTS: noted.suspects}
+        gathered.add_noted(tables, inputs, stored=self._stored_tables(key, tables))
+        return noted
 
     def _loaded(self, gathered: Gathered, parts: list[StandingPart], revision: Revision | None) -> list[LoadedPart]:
         """The rows to be walked: all of them, or those of the symbols that a revision touches."""
@@ -231,33 +258,26 @@ class PartitionWalker:
     def _is_stored(self, table: str, key: str) -> bool:
         return self._lake.catalog.stored_partition(table, self._feed.name, key) is not None
 
-    def _batch(
+    def _check(
         self,
-        key: str,
-        sessions: list[Session],
-        parts: list[LoadedPart],
+        gathered: Gathered,
+        batch: ValidatedBatch,
         validated: Validated,
-        bars: pa.Table,
-        recorded_rows: int,
-    ) -> ValidatedBatch:
-        # Minutes after the last ingest cannot have been brought; with none at all, everything is expected.
-        known_until = max((part.standing.ingest.known_at_us for part in parts), default=_NEVER_US)
-        return ValidatedBatch(
-            feed=self._feed,
-            partition=key,
-            raw_rows=validated.raw_rows,
-            recorded_rows=recorded_rows,
-            accepted_rows=validated.accepted_rows,
-            rejected_rows=validated.rejected.num_rows,
-            bars=bars,
-            expected_minutes=sum(session.minutes for session in sessions if session.close <= known_until),
-            rejected=validated.rejected,
-        )
-
-    def _check(self, gathered: Gathered, batch: ValidatedBatch, validated: Validated, wanted: frozenset[str]) -> bool:
+        wanted: frozenset[str],
+        noted: Noted | None,
+        inputs: str,
+    ) -> bool:
         """Whether a blocking check failed; the checks of wanted assets are recorded."""
         outcomes = [check_raw(batch, self._raw), check_rejected(validated.rejected)]
         outcomes += [outcome for suite in self._suites for outcome in suite.evaluate(batch)]
+        if noted is not None:
+            broken, verdicts = self._gate.judge(batch, noted)
+            outcomes.append(broken)
+            verdicts = pa.concat_tables([failed_checks([each for each in outcomes if each is not broken]), verdicts])
+            if not batch.recorded_rows:
+                # That nothing was ingested is told by nothing being there.
+                verdicts = verdicts.slice(0, 0)
+            gathered.add_verdicts(verdicts, inputs, stored=self._is_stored(QUALITY_VERDICTS, batch.partition))
         gathered.checks += [outcome for outcome in outcomes if outcome.asset in wanted]
         failed = [outcome for outcome in outcomes if outcome.blocking and not outcome.passed]
         if failed:
@@ -282,14 +302,3 @@ class PartitionWalker:
 
 def _still(premise: Callable[[], object], before: object) -> bool:
     return premise() == before
-
-
-def _row_facts(validated: Validated) -> Facts:
-    rejected = validated.rejected.num_rows
-    share = rejected / validated.raw_rows if validated.raw_rows else 0.0
-    return {
-        "raw_rows": validated.raw_rows,
-        "accepted_rows": validated.accepted_rows,
-        "rejected_rows": rejected,
-        "rejected_percent": round(100 * share, 3),
-    }

@@ -22,10 +22,12 @@ import numpy as np
 from marketdata_pipelines.domain.feeds import Feed
 from marketdata_pipelines.domain.partitions import Period
 from marketdata_pipelines.errors import MarketDataError
+from marketdata_pipelines.pipeline.judging import Beside, PartitionJudge
 from marketdata_pipelines.pipeline.outcome import PartitionOutcome
 from marketdata_pipelines.pipeline.walk import PartitionWalker, walker_of
 from marketdata_pipelines.stores.lake.lake import Lake
 
+JUDGED_AT_ONCE = 32
 # Neighbours go to the same process: buckets of several days tie them together.
 _CHUNK = 4
 _Walked = tuple[list[PartitionOutcome], MarketDataError | OSError | None]
@@ -53,8 +55,21 @@ class Walkers:
         # After an error or an interrupt nobody waits for what is in hand; these processes end with this one.
         self._pool.shutdown(wait=kind is None, cancel_futures=True)
 
+    def judge(
+        self, lake: Lake, feed: Feed, beside: Beside, keys: Sequence[str], at_us: int
+    ) -> Iterator[PartitionOutcome]:
+        """The verdicts on walked partitions, in order."""
+        chunks = [keys[at : at + JUDGED_AT_ONCE] for at in range(0, len(keys), JUDGED_AT_ONCE)]
+        waiting = [self._pool.submit(_judge, lake.layout.root, feed, beside, chunk, at_us) for chunk in chunks]
+        try:
+            for future in waiting:
+                yield from future.result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
     def walk(
-        self, lake: Lake, feed: Feed, period: Period, keys: Iterable[str], wanted: frozenset[str]
+        self, lake: Lake, feed: Feed, period: Period, keys: Iterable[str], wanted: frozenset[str], run_id: str = ""
     ) -> Iterator[PartitionOutcome]:
         """The outcomes of partitions in order, each once it and the few walked with it are stored.
 
@@ -69,7 +84,7 @@ class Walkers:
                 # Two a process: one in hand, one to go on with while this process is busy otherwise.
                 while failure is None and len(waiting) < 2 * self.count and (next_few := next(drawn, None)) is not None:
                     chunk, failure = next_few
-                    waiting.append(self._pool.submit(_walk, lake.layout.root, feed, period, chunk, wanted))
+                    waiting.append(self._pool.submit(_walk, lake.layout.root, feed, period, chunk, wanted, run_id))
                 if not waiting:
                     if failure is not None:
                         raise failure
@@ -106,10 +121,12 @@ def _chunks(keys: Iterator[str]) -> Iterator[tuple[list[str], Exception | None]]
         yield chunk, None
 
 
-def _walk(root: Path, feed: Feed, period: Period, keys: Sequence[str], wanted: frozenset[str]) -> _Walked:
+def _walk(
+    root: Path, feed: Feed, period: Period, keys: Sequence[str], wanted: frozenset[str], run_id: str
+) -> _Walked:
     outcomes: list[PartitionOutcome] = []
     try:
-        walker = _walker(root, feed)
+        walker = _walker(root, feed, run_id)
         for key in keys:
             outcomes.append(_compact(walker.walk_period(key, period, wanted)))
     except (MarketDataError, OSError) as error:
@@ -119,8 +136,13 @@ def _walk(root: Path, feed: Feed, period: Period, keys: Sequence[str], wanted: f
 
 
 @lru_cache(maxsize=4)
-def _walker(root: Path, feed: Feed) -> PartitionWalker:
-    return walker_of(Lake(root), feed)
+def _walker(root: Path, feed: Feed, run_id: str) -> PartitionWalker:
+    return walker_of(Lake(root), feed, run_id=run_id)
+
+
+def _judge(root: Path, feed: Feed, beside: Beside, keys: Sequence[str], at_us: int) -> list[PartitionOutcome]:
+    judge = PartitionJudge(Lake(root), feed, beside)
+    return [_compact(outcome) for outcome in judge.judge(keys, at_us=at_us)]
 
 
 def _compact(outcome: PartitionOutcome) -> PartitionOutcome:

@@ -17,6 +17,7 @@ from marketdata_pipelines.domain import tables as t
 from marketdata_pipelines.domain.bars import REJECTED_SCHEMA
 from marketdata_pipelines.domain.feeds import Feed
 from marketdata_pipelines.domain.frames import float_values, int_values, symbol_codes
+from marketdata_pipelines.domain.quality_records import Dimension, Level
 from marketdata_pipelines.quality.examples import SHOWN, rejected_by_rule, repeated_keys, rows_at, symbols_without_bars
 from marketdata_pipelines.quality.outcome import CheckOutcome, CheckSpec, Example, Facts
 
@@ -71,6 +72,17 @@ _VALIDATED_SPECS = (
 )
 
 
+# Everything else that may block: quality rules a feed lets block, and the user's own expectations.
+QUALITY_RULES_CHECK = "quality_rules"
+_QUALITY_SPECS = (
+    CheckSpec(QUALITY_RULES_CHECK, t.VALIDATED_BARS, True, "No blocking quality rule or expectation is broken."),
+    *(
+        CheckSpec(str(dimension), t.QUALITY, False, f"No quality rule about {dimension} is broken.")
+        for dimension in Dimension
+    ),
+)
+
+
 class BuiltinSuite:
     """Row conservation, order, OHLC invariants, and not empty when the market was open."""
 
@@ -95,6 +107,8 @@ def check_specs(feed: Feed, suites: Iterable[Suite] | None = None) -> tuple[Chec
     ]
     for suite in default_suites() if suites is None else suites:
         specs += suite.specs(feed)
+    if feed.quality.level is not Level.NONE:
+        specs += _QUALITY_SPECS
     for table_set in t.feed_tables(feed):
         name = derived_check_name(table_set.name)
         if name is not None:

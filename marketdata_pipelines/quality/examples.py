@@ -34,6 +34,32 @@ def rejected_by_rule(rejected: pa.Table) -> tuple[Example, ...]:
     return tuple(_of_rule(rule, counts[rule], rejected.slice(first[rule], 1).to_pylist()[0]) for rule in ordered)
 
 
+def findings_by_rule(findings: pa.Table) -> tuple[Example, ...]:
+    """A record a rule, the most findings first: how many, over how many bars, and the first of them.
+
+    Shape: `findings` has FINDING_SCHEMA, in any order.
+    """
+    made: dict[str, Example] = {}
+    columns = findings.select(["rule", "severity", "symbol", "session_date", "ts", "bars", "message"])
+    for row in columns.to_pylist():
+        rule = str(row["rule"])
+        known = made.setdefault(
+            rule,
+            {
+                "rule": rule,
+                "severity": row["severity"],
+                "findings": 0,
+                "bars": 0,
+                "symbol": row["symbol"],
+                "first": _plain(row["ts"] or row["session_date"]),
+                "message": _plain(row["message"]),
+            },
+        )
+        known["findings"] = int(known["findings"] or 0) + 1
+        known["bars"] = int(known["bars"] or 0) + (row["bars"] or 0)
+    return tuple(sorted(made.values(), key=lambda each: (-int(each["findings"] or 0), str(each["rule"]))))
+
+
 def rows_at(bars: pa.Table, wrong: NDArray[np.bool_]) -> tuple[Example, ...]:
     """The first bars that are marked, with their position in the table."""
     chosen = np.flatnonzero(wrong)[:SHOWN]

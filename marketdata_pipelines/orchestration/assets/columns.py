@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dagster import TableColumn, TableColumnConstraints, TableConstraints, TableSchema
 
 from marketdata_pipelines.domain import tables as t
+from marketdata_pipelines.domain.quality_records import Dimension
 
 _TIME, _DATE, _TEXT, _FLOAT, _INT, _BOOL = "timestamp", "date", "string", "float64", "int64", "bool"
 # name -> (type, what it means). A type that ends in `?` may be null.
@@ -91,6 +92,20 @@ _TOP: _Columns = {
     **_TRADES,
     "share": (f"{_FLOAT}?", "Its share of the session's traded value, 0 to 1."),
 }
+_SCORES: _Columns = {
+    "symbol": (f"{_TEXT}?", "The source's name; null for the session as a whole."),
+    "session_date": _CLOCK["session_date"],
+    **{str(each): (f"{_FLOAT}?", f"Score of {each}, 0 to 100.") for each in Dimension},
+    "score": (_FLOAT, "Weighted total, 0 to 100; capped where the partition is blocked."),
+    "quality": (_TEXT, "Excellent, Good, Fair, Poor or Unacceptable."),
+    "grade": (_TEXT, "A to F."),
+    "bars": (_INT, "Bars of the regular session."),
+    "expected": (_INT, "Bars the calendar has room for."),
+    "raw_rows": (_INT, "Rows the sources gave."),
+    "rejected_rows": (_INT, "Of them kept out."),
+    "findings": (_INT, "Broken quality rules."),
+    "blocked": (_BOOL, "Whether a blocking rule withholds the partition."),
+}
 _COLUMNS: Mapping[str, _Columns] = {
     t.RAW_BARS: _PLACE | _KEY | _PRICES | _VOLUME | _VWAP | _TRADES | _VERDICT,
     t.RAW_TRADES: _PLACE | {
@@ -119,6 +134,7 @@ _COLUMNS: Mapping[str, _Columns] = {
     t.SYMBOL_PERFORMANCE: _PERFORMANCE,
     t.TOP_VOLUME: _TOP,
     t.LATEST_BARS: _KEY | _CLOCK | _PRICES | _VOLUME | {"regular": _BARS["regular"]},
+    t.QUALITY: _SCORES,
 }  # fmt: skip
 # Raw rows are kept good and bad: anything of them may be missing.
 _MAY_LACK = {t.RAW_BARS, t.RAW_TRADES, t.REJECTED_BARS}
@@ -128,6 +144,7 @@ _UNIQUE: Mapping[str, str] = {
     t.TOP_VOLUME: "session_date, symbol",
     t.LATEST_BARS: "symbol",
     t.DAILY_SUMMARY: "symbol, bucket",
+    t.QUALITY: "symbol, session_date",
 }
 
 

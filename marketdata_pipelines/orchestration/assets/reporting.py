@@ -7,7 +7,7 @@ A check's status counts for a partition only when it names the materialization i
 import logging
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from dagster import (
     AssetCheckEvaluation,
@@ -28,17 +28,18 @@ from dagster._core.events.log import EventLogEntry
 from marketdata_pipelines.orchestration.assets.events import check_evaluations, materializations, withheld
 from marketdata_pipelines.orchestration.history.postgres_storage import PostgresEvents
 from marketdata_pipelines.orchestration.history.storage import HomeEventLogStorage
+from marketdata_pipelines.orchestration.keys import asset_name
 from marketdata_pipelines.pipeline.outcome import PartitionOutcome
 
 
 class PartitionReporter:
-    """Reports the partitions of one step, for the assets and checks that were selected."""
+    """Reports the partitions of one step, for the assets and checks that were selected; `only` narrows them by name."""
 
-    def __init__(self, context: AssetExecutionContext) -> None:
+    def __init__(self, context: AssetExecutionContext, only: Callable[[str], bool] = lambda _: True) -> None:
         self._context = context
         self._instance = context.instance
-        self._assets = frozenset(context.selected_asset_keys)
-        self._checks = frozenset(context.selected_asset_check_keys)
+        self._assets = frozenset(key for key in context.selected_asset_keys if only(asset_name(key)))
+        self._checks = frozenset(key for key in context.selected_asset_check_keys if only(asset_name(key.asset_key)))
 
     def report(self, outcome: PartitionOutcome) -> None:
         """Store everything of one partition; it is in the instance when this returns."""

@@ -15,7 +15,7 @@ from dagster import (
 from marketdata_pipelines.domain.feeds import Feed
 from marketdata_pipelines.domain.partitions import Period
 from marketdata_pipelines.domain.references import ReferenceKind
-from marketdata_pipelines.domain.tables import TableSet, feed_tables
+from marketdata_pipelines.domain.tables import TableSet, asset_sets
 from marketdata_pipelines.orchestration import keys
 from marketdata_pipelines.orchestration.assets.columns import column_schema
 from marketdata_pipelines.orchestration.assets.freshness_policy import freshness_policy
@@ -28,13 +28,13 @@ def period_specs(feed: Feed, period: Period, partitions: TimeWindowPartitionsDef
 
     They are skippable: a blocked partition materializes nothing downstream, and that is no error of the step.
     """
-    sets = {table_set.name: table_set for table_set in feed_tables(feed)}
+    sets = {table_set.name: table_set for table_set in asset_sets(feed)}
     return [_asset_spec(feed, table_set, sets, partitions) for table_set in sets.values() if table_set.period is period]
 
 
 def period_check_specs(feed: Feed, period: Period, partitions: TimeWindowPartitionsDefinition) -> list[AssetCheckSpec]:
     """The specs of every check the feed's assets of one period carry, partitioned like the asset."""
-    names = {table_set.name for table_set in feed_tables(feed) if table_set.period is period}
+    names = {table_set.name for table_set in asset_sets(feed) if table_set.period is period}
     with warnings.catch_warnings():
         # Partitioned checks are marked preview; the result is stored and shown by partition.
         warnings.simplefilter("ignore", PreviewWarning)

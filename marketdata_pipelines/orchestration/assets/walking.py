@@ -4,42 +4,31 @@ What a partition goes through is decided in `pipeline.walk`; here its outcome be
 """
 
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 from dagster import AssetExecutionContext, Failure, MetadataValue
 
-from marketdata_pipelines.domain.feeds import Feed, SourceKind
-from marketdata_pipelines.domain.partitions import Period
-from marketdata_pipelines.domain.tables import raw_asset
+from marketdata_pipelines.domain.feeds import SourceKind
+from marketdata_pipelines.domain.tables import QUALITY, raw_asset
 from marketdata_pipelines.errors import MarketDataError
 from marketdata_pipelines.orchestration.assets.continuing import remaining
+from marketdata_pipelines.orchestration.assets.judging import judge_partitions
 from marketdata_pipelines.orchestration.assets.progress import Progress
 from marketdata_pipelines.orchestration.assets.ranges import ACQUIRE_TAG, REFETCH, narrowed
 from marketdata_pipelines.orchestration.assets.reporting import PartitionReporter
+from marketdata_pipelines.orchestration.assets.task import OnOutcome as OnOutcome
+from marketdata_pipelines.orchestration.assets.task import Walk as Walk
 from marketdata_pipelines.orchestration.keys import asset_name
 from marketdata_pipelines.pipeline.acquire import acquire
 from marketdata_pipelines.pipeline.outcome import PartitionOutcome
 from marketdata_pipelines.pipeline.walk import clear_lake, walk_partitions
 from marketdata_pipelines.pipeline.walkers import own_walkers
-from marketdata_pipelines.settings.environment import Settings
 from marketdata_pipelines.stores.lake.lake import Lake
 
 # Partitions whose source is asked at once: enough to fill a vendor's request, few enough to begin walking soon.
 _AT_ONCE = {SourceKind.SIMULATED: 16}
 _AT_ONCE_PULLED = 32
-OnOutcome = Callable[[PartitionOutcome], None]
 _NAMED = 20
-
-
-@dataclass(frozen=True, slots=True)
-class Walk:
-    """One step's task: a feed's assets of one period. `on_outcome` hears of each partition once it is recorded."""
-
-    feed: Feed
-    period: Period
-    settings: Settings
-    on_outcome: OnOutcome | None = None
 
 
 def walk_step(context: AssetExecutionContext, walk: Walk) -> None:
@@ -51,16 +40,18 @@ def walk_step(context: AssetExecutionContext, walk: Walk) -> None:
     keys = narrowed(context.partition_keys, context.run.tags)
     assets = frozenset(context.selected_asset_keys)
     checks = frozenset(context.selected_asset_check_keys)
-    wanted = frozenset(map(asset_name, assets)) | {check.asset_key.path[-1] for check in checks}
+    asked = frozenset(map(asset_name, assets)) | {check.asset_key.path[-1] for check in checks}
+    wanted = asked - {QUALITY}
     lake = Lake(walk.settings.lake)
-    left = remaining(context.instance, context.run, assets, keys, lake, walk.feed, walk.period)
-    if len(left) < len(keys):
+    walked = frozenset(key for key in assets if asset_name(key) != QUALITY)
+    left = remaining(context.instance, context.run, walked, keys, lake, walk.feed, walk.period) if wanted else []
+    if wanted and len(left) < len(keys):
         context.log.info(f"{len(keys) - len(left)} of {len(keys)} partitions were done by the run this one goes on for")
-    acquires = raw_asset(walk.feed) in map(asset_name, assets) and context.run.tags.get(ACQUIRE_TAG) != "false"
+    acquires = raw_asset(walk.feed) in wanted and context.run.tags.get(ACQUIRE_TAG) != "false"
     brought = _brought(context, walk, lake, left) if acquires else iter(left)
     progress = Progress(f"{walk.feed.name} by {walk.period}", len(left), time.monotonic)
     blocked: dict[str, str] = {}
-    reporter = PartitionReporter(context)
+    reporter = PartitionReporter(context, lambda name: name != QUALITY)
     for outcome in _outcomes(context, walk, lake, brought, len(left), wanted):
         reporter.report(outcome)
         if outcome.blocked is not None:
@@ -71,6 +62,9 @@ def walk_step(context: AssetExecutionContext, walk: Walk) -> None:
             context.log.info(line)
         if walk.on_outcome is not None:
             walk.on_outcome(outcome)
+    if QUALITY in asked:
+        # Why a partition is blocked says more than that it cannot be judged for that.
+        blocked = {**judge_partitions(context, walk, lake, keys), **blocked}
     if blocked:
         raise _failure(walk, blocked, len(left))
 
@@ -126,7 +120,7 @@ def _walked(
     else:
         clear_lake(lake, walk.feed)
         # What is asked of the source next is asked while these are walked.
-        yield from walkers.walk(lake, walk.feed, walk.period, keys, wanted)
+        yield from walkers.walk(lake, walk.feed, walk.period, keys, wanted, context.run.run_id)
 
 
 def _failure(walk: Walk, blocked: dict[str, str], total: int) -> Failure:

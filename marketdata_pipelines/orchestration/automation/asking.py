@@ -16,7 +16,7 @@ from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES, DagsterRunS
 from marketdata_pipelines.domain.feeds import Feed
 from marketdata_pipelines.domain.intervals import SECOND_US
 from marketdata_pipelines.domain.partitions import Period
-from marketdata_pipelines.domain.tables import feed_tables
+from marketdata_pipelines.domain.tables import asset_sets
 from marketdata_pipelines.orchestration.assets.ranges import (
     PARTITION_TAG,
     RANGE_END_TAG,
@@ -120,7 +120,7 @@ def _written_us(instance: DagsterInstance, key: AssetKey, partitions: Sequence[s
 
 
 def _assets_of(run: DagsterRun, feed: Feed, period: Period) -> frozenset[str]:
-    names = {table_set.name for table_set in feed_tables(feed) if table_set.period is period}
+    names = {table_set.name for table_set in asset_sets(feed) if table_set.period is period}
     if run.asset_selection is None:
         return frozenset(names) if run.job_name == job_name(feed.name, period) else frozenset()
     return frozenset(name for name in names if asset_key(feed.name, name) in run.asset_selection)

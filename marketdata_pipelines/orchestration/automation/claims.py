@@ -11,7 +11,7 @@ from dagster._core.storage.dagster_run import IN_PROGRESS_RUN_STATUSES, DagsterR
 
 from marketdata_pipelines.domain.feeds import Feed
 from marketdata_pipelines.domain.partitions import Period
-from marketdata_pipelines.domain.tables import feed_tables
+from marketdata_pipelines.domain.tables import asset_sets
 from marketdata_pipelines.orchestration.automation.asking import existing_keys, flights
 from marketdata_pipelines.orchestration.keys import asset_key
 from marketdata_pipelines.orchestration.running.backfills import OPEN
@@ -25,7 +25,7 @@ def claimed_partitions(
     instance: DagsterInstance, asset_graph: BaseAssetGraph[Any], feed: Feed
 ) -> dict[Period, frozenset[str]]:
     """The partitions of a feed that a backfill or a run has been asked for and is not over with, by period."""
-    assets = {asset_key(feed.name, each.name): each.period for each in feed_tables(feed)}
+    assets = {asset_key(feed.name, each.name): each.period for each in asset_sets(feed)}
     claimed: dict[Period, set[str]] = {period: set() for period in assets.values()}
     for backfill in instance.get_backfills(filters=BulkActionsFilter(statuses=list(OPEN)), limit=_LISTED):
         for key, keys in _targets(backfill, asset_graph).items():

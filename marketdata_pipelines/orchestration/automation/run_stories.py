@@ -8,7 +8,7 @@ from dagster._core.storage.tags import WILL_RETRY_TAG
 
 from marketdata_pipelines.domain.feeds import Feed
 from marketdata_pipelines.domain.notices import Happening, NoticeKind
-from marketdata_pipelines.domain.tables import feed_tables
+from marketdata_pipelines.domain.tables import asset_sets
 from marketdata_pipelines.orchestration.assets.ranges import ONLY_TAG, PARTITION_TAG, RANGE_END_TAG, RANGE_START_TAG
 from marketdata_pipelines.orchestration.keys import FEED_TAG, job_name
 
@@ -33,7 +33,7 @@ def run_subject(run: DagsterRun, feeds: Mapping[str, Feed]) -> RunSubject:
     job = run.job_name
     if feed is not None and job.startswith(_IMPLICIT_JOB) and selected:
         names = {key.path[-1] for key in selected}
-        periods = dict.fromkeys(each.period for each in feed_tables(feed) if each.name in names)
+        periods = dict.fromkeys(each.period for each in asset_sets(feed) if each.name in names)
         job = " and ".join(job_name(feed.name, period) for period in periods) or job
     return RunSubject(named if feed is not None else "", job, _where(run))
 

@@ -16,7 +16,7 @@ from dagster._core.utils import make_new_backfill_id
 
 from marketdata_pipelines.domain.feeds import Feed
 from marketdata_pipelines.domain.partitions import Period
-from marketdata_pipelines.domain.tables import feed_tables
+from marketdata_pipelines.domain.tables import asset_sets
 from marketdata_pipelines.errors import WorkFailed
 from marketdata_pipelines.orchestration.keys import FEED_TAG, asset_key
 from marketdata_pipelines.pipeline.changes import affected_partitions
@@ -93,7 +93,7 @@ def _subsets(
     asset_graph: BaseAssetGraph[Any], feed: Feed, work: Mapping[Period, Sequence[str]], assets: frozenset[str] | None
 ) -> dict[AssetKey, PartitionsSubset[str]]:
     subsets = {}
-    for table_set in feed_tables(feed):
+    for table_set in asset_sets(feed):
         key, keys = asset_key(feed.name, table_set.name), set(work.get(table_set.period, ()))
         if not keys or not asset_graph.has(key) or (assets is not None and table_set.name not in assets):
             continue

@@ -211,6 +211,8 @@ class Catalog:
                 connection.execute(_schema("0003_add_deltas"))
             if not _has_column(connection, "raw_part", "symbols"):
                 connection.execute(_schema("0005_add_part_symbols"))
+            if not _has_column(connection, "stored", "run_id"):
+                connection.execute(_schema("0009_add_run"))
             yield connection
         except BaseException:
             connection.execute("rollback")

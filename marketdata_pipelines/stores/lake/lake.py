@@ -29,7 +29,7 @@ from marketdata_pipelines.stores.lake.parquet import (
     write_file,
 )
 from marketdata_pipelines.stores.lake.replaced import while_replaced
-from marketdata_pipelines.stores.lake.stored import Stored
+from marketdata_pipelines.stores.lake.stored import Stored, with_runs
 from marketdata_pipelines.stores.lake.stored_rows import read_stored
 from marketdata_pipelines.stores.lake.table_writes import (
     Plan,
@@ -63,8 +63,9 @@ class Lake:
         manifest: dict[str, object],
         *,
         holds: Callable[[], bool] = lambda: True,
+        run_id: str = "",
     ) -> list[Stored]:
-        """Write derived tables and index them in one commit.
+        """Write derived tables and index them in one commit; `run_id` names who did, in the index only.
 
         Every file is replaced atomically; the index follows once all are in place, so a reader never finds a path
         that is not there. `holds` is asked when nobody else can store tables of this feed any more: False when what
@@ -75,7 +76,7 @@ class Lake:
         check_writes(writes)
         there = self.catalog.stored_at(feed, {(write.name, write.partition) for write in writes})
         plans = [plan for write in writes if (plan := self._plan(feed, write, manifest, there)) is not None]
-        return self._put(feed, plans, [write for write in writes if write.table is None], manifest, holds)
+        return self._put(feed, plans, [write for write in writes if write.table is None], manifest, holds, run_id)
 
     def compact(self, table: str, feed: str, partition: str) -> Stored | None:
         """Merge a partition's deltas into one file, as if it had been written whole; None where there are none.
@@ -227,6 +228,7 @@ class Lake:
         removals: Sequence[TableWrite],
         manifest: dict[str, object],
         holds: Callable[[], bool],
+        run_id: str | None = None,
     ) -> list[Stored]:
         if not plans and not removals:
             return []
@@ -239,7 +241,7 @@ class Lake:
                     raise PartitionConflict(
                         f"what {named} of {feed} was made from has changed meanwhile; walk it again"
                     )
-                return self._publish(feed, prepared, removals)
+                return self._publish(feed, prepared, removals, run_id)
         except BaseException:
             discard_files(_files(prepared))
             raise
@@ -260,9 +262,16 @@ class Lake:
         return [(plan, None if plan.is_there else next(made)) for plan in plans]
 
     def _publish(
-        self, feed: str, prepared: Sequence[tuple[Plan, Prepared | None]], removals: Sequence[TableWrite]
+        self,
+        feed: str,
+        prepared: Sequence[tuple[Plan, Prepared | None]],
+        removals: Sequence[TableWrite],
+        run_id: str | None,
     ) -> list[Stored]:
-        """Put files into their places, index them, and remove the files nothing leads to any more."""
+        """Put files into their places, index them, and remove the files nothing leads to any more.
+
+        `run_id` None: the tables keep the run that made their rows.
+        """
         writes = [plan.write for plan, _ in prepared]
         places = {(write.name, write.partition) for write in (*writes, *removals)}
         before = self.catalog.stored_at(feed, places)
@@ -273,7 +282,7 @@ class Lake:
             for plan, file in prepared
         ]
         publish_files([file for file, _ in found if file is not None])
-        stored = [entry for _, entry in found]
+        stored = with_runs([entry for _, entry in found], before, run_id)
         self.catalog.commit_stored(stored, [(write.name, feed, write.partition) for write in removals])
         used = {file.path for entry in stored for file in entry.files}
         for name, partition in places:

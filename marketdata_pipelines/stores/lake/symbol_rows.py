@@ -16,6 +16,7 @@ from marketdata_pipelines.stores.lake.deltas import NO_SYMBOL
 SYMBOL = "symbol"
 # Rejected rows lie in the order of their files (see `pipeline.validate`).
 _BY_PLACE = ("file", "row", "part")
+_TEXT = "original"
 # Corrections of one bar lie in the order in which they came.
 _BY_CAUSE = ("known_at", "seq")
 _RANK = "rank"
@@ -33,7 +34,7 @@ def order_of(table: str, columns: Sequence[str]) -> tuple[str, ...]:
         raise SchemaMismatch(f"{table} {why}, so it has no rows of some symbols only; write it whole")
     if set(_BY_CAUSE) <= set(columns):
         return (SYMBOL, "ts", *_BY_CAUSE)
-    if set(_BY_PLACE) <= set(columns):
+    if {*_BY_PLACE, _TEXT} <= set(columns):
         return _BY_PLACE
     times = [name for name in _TIMES if name in columns][:1]
     return (SYMBOL, *(times or [name for name in _OTHERS if name in columns]))
