@@ -10,6 +10,7 @@ import dagster as dg
 from marketdata_pipelines.defs.assets import build_assets, build_compaction_assets, build_reference_assets
 from marketdata_pipelines.defs.freshness_sensors import build_freshness_checks, build_freshness_sensors
 from marketdata_pipelines.defs.jobs import build_jobs
+from marketdata_pipelines.defs.quality import build_quality_reports, build_quality_sensors
 from marketdata_pipelines.defs.schedules import build_roll_ups, build_schedules
 from marketdata_pipelines.defs.sensors import build_ingest_jobs, build_sensors
 from marketdata_pipelines.logs import configure_logging
@@ -33,6 +34,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
         assets=[
             *assets,
             *build_compaction_assets(feeds, settings),
+            *build_quality_reports(feeds, settings),
             *build_reference_assets(references, feeds, settings),
         ],
         asset_checks=build_freshness_checks(feeds, settings),
@@ -42,6 +44,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
             *build_sensors(feeds, settings, ingest_jobs),
             *build_roll_ups(feeds, settings, jobs),
             *build_freshness_sensors(feeds, settings),
+            *build_quality_sensors(feeds, settings),
         ],
         executor=dg.in_process_executor,
     )

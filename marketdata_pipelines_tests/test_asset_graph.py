@@ -37,11 +37,19 @@ DEPS = {
     "top_volume": ["daily_bars"],
     "latest_bars": ["validated_bars"],
     "compaction": [],
+    "quality": ["rejected_bars", "validated_bars"],
+    "quality_report": ["quality"],
 }
 CHECKS = {
     "raw_bars": ["rows_recorded"],
     "rejected_bars": ["every_row_has_a_reason"],
-    "validated_bars": ["not_empty_when_open", "ohlc_consistent", "rows_conserved", "sorted_and_unique"],
+    "validated_bars": [
+        "not_empty_when_open",
+        "ohlc_consistent",
+        "quality_rules",
+        "rows_conserved",
+        "sorted_and_unique",
+    ],
     "intraday_bars": ["aggregates_conserve"],
     "daily_bars": ["aggregates_conserve"],
     "weekly_bars": ["aggregates_conserve"],
@@ -52,6 +60,8 @@ CHECKS = {
     "top_volume": ["one_row_a_key"],
     "latest_bars": ["one_row_a_key"],
     "compaction": ["no_deltas_left"],
+    "quality": ["accuracy", "completeness", "consistency", "timeliness", "uniqueness", "validity"],
+    "quality_report": ["suites_agree"],
 }
 
 
@@ -77,6 +87,7 @@ SENSORS = [
     "notifications",
     "notify_run_failed",
     "notify_run_recovered",
+    "quality_report_sensor",
     "us_stocks_1d__gaps",
 ]
 JOBS = [
@@ -146,7 +157,7 @@ def test_sensors(definitions: Definitions) -> None:
 
     assert sorted(sensor.name for sensor in sensors) == SENSORS
     running = {sensor.name for sensor in sensors if sensor.default_status is DefaultSensorStatus.RUNNING}
-    assert running == {"notifications", "notify_run_failed", "notify_run_recovered"}
+    assert running == {"notifications", "notify_run_failed", "notify_run_recovered", "quality_report_sensor"}
     assert all(sensor.description for sensor in sensors)
 
 
@@ -157,6 +168,7 @@ def test_checks_that_block_are_those_that_make_what_follows_worthless(graph: Ass
         "every_row_has_a_reason",
         "not_empty_when_open",
         "ohlc_consistent",
+        "quality_rules",
         "rows_conserved",
         "rows_recorded",
         "sorted_and_unique",

@@ -40,7 +40,7 @@ def test_what_dagster_loads_is_made_when_it_asks(tmp_path: Path, monkeypatch: py
     loaded = definitions.defs()
 
     assert isinstance(loaded, Definitions)
-    assert len(loaded.resolve_asset_graph().get_all_asset_keys()) == 13
+    assert len(loaded.resolve_asset_graph().get_all_asset_keys()) == 15
 
 
 def test_workspace_names_the_location() -> None:

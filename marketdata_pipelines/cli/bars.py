@@ -12,6 +12,7 @@ from marketdata_pipelines.cli.options import (
     AsOf,
     End,
     FeedName,
+    MinQuality,
     Out,
     Start,
     Symbols,
@@ -58,6 +59,7 @@ def bars(
         typer.Option("--instruments", metavar="ID,ID", help="Instruments by id, whatever they were called when."),
     ] = None,
     instrument_ids: Annotated[bool, typer.Option("--instrument-ids", help="Add the column instrument_id.")] = False,
+    min_quality: MinQuality = None,
     form: AnswerFormat = None,
     out: Out = None,
     as_json: AsJson = False,
@@ -74,6 +76,8 @@ def bars(
 
     marketdata bars us_equities_1d --symbols AAPL --adjustment total --timeframe 1w
 
+    marketdata bars demo_nyse_1m --timeframe 1d --min-quality 90
+
     marketdata bars demo_crypto_1m --timeframe 1h --fill forward --out btc.parquet
     """
     wanted = answer_format(form, out, as_json=as_json)
@@ -84,6 +88,6 @@ def bars(
     found = reader.bars(
         feed, split_symbols(symbols), timeframe, start, end, session=session, fill=fill, as_of=as_of,
         adjustment=adjustment, adjust_as_of=adjust_as_of, instruments=split_symbols(instruments),
-        instrument_ids=instrument_ids,
+        instrument_ids=instrument_ids, min_quality=min_quality,
     )  # fmt: skip
     write_answer(found, wanted, out, title=f"{feed} {timeframe or reader.feed(feed).interval}")

@@ -14,6 +14,7 @@ from marketdata_pipelines.cli.continuous import continuous, rolls
 from marketdata_pipelines.cli.corrections import corrections
 from marketdata_pipelines.cli.demo import demo
 from marketdata_pipelines.cli.diff import diff
+from marketdata_pipelines.cli.disputes import disputes
 from marketdata_pipelines.cli.doctor import doctor
 from marketdata_pipelines.cli.exchange import exchange
 from marketdata_pipelines.cli.explain import explain
@@ -23,8 +24,11 @@ from marketdata_pipelines.cli.ingest import ingest
 from marketdata_pipelines.cli.instruments import instruments
 from marketdata_pipelines.cli.lake import lake
 from marketdata_pipelines.cli.notify import notify
+from marketdata_pipelines.cli.profile import profile
+from marketdata_pipelines.cli.quality import quality
 from marketdata_pipelines.cli.reference import reference
 from marketdata_pipelines.cli.rejected import rejected
+from marketdata_pipelines.cli.repair import repair
 from marketdata_pipelines.cli.table import table
 from marketdata_pipelines.cli.up import up
 from marketdata_pipelines.errors import MarketDataError, SettingsInvalid
@@ -47,8 +51,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 _COMMANDS = (
-    demo, up, ingest, backfill, bars, table, explain, rejected, gaps, corrections, diff, instruments, continuous, rolls,
-    feeds, notify, doctor, exchange,
+    demo, up, ingest, backfill, bars, table, explain, quality, rejected, gaps, corrections, diff, disputes, repair,
+    profile, instruments, continuous, rolls, feeds, notify, doctor, exchange,
 )  # fmt: skip
 for command in _COMMANDS:
     app.command()(command)

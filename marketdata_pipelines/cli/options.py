@@ -39,6 +39,14 @@ AsOf = Annotated[
         "--as-of", metavar="T", help="As was known then: 2024-03-08T14:30:00Z, or a date for the end of that UTC day."
     ),
 ]
+MinQuality = Annotated[
+    float | None,
+    typer.Option(
+        "--min-quality",
+        metavar="N",
+        help="Only sessions that score at least N of 100 (see: marketdata quality); unscored ones do not.",
+    ),
+]
 AnswerFormat = Annotated[
     Format | None, typer.Option("--format", help="How to write it; default: by the ending of --out, else a table.")
 ]

@@ -11,6 +11,7 @@ from marketdata_pipelines.cli.options import (
     AsOf,
     End,
     FeedName,
+    MinQuality,
     Out,
     Start,
     answer_format,
@@ -34,6 +35,7 @@ def table(
             help="Of prices and returns; default: prices as traded, returns by split where the feed names actions."
         ),
     ] = None,
+    min_quality: MinQuality = None,
     form: AnswerFormat = None,
     out: Out = None,
     as_json: AsJson = False,
@@ -45,13 +47,15 @@ def table(
     marketdata table us_stocks_1d symbol_performance --start 2012-01-01 --end 2012-12-31
 
     marketdata table demo_nyse_1m daily_summary --format csv --out summary.csv
+
+    marketdata table demo_nyse_1m daily_summary --min-quality 70
     """
     wanted = answer_format(form, out, as_json=as_json)
     from marketdata_pipelines.cli.answers import write_answer
     from marketdata_pipelines.serving.answers import LakeReader
 
     write_answer(
-        LakeReader().table(feed, view, start, end, as_of=as_of, adjustment=adjustment),
+        LakeReader().table(feed, view, start, end, as_of=as_of, adjustment=adjustment, min_quality=min_quality),
         wanted,
         out,
         title=f"{feed} {view}",

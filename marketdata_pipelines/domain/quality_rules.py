@@ -20,6 +20,10 @@ class Scope(StrEnum):
     FEEDS = "feeds"
 
 
+# The modules of the rules that are judged in the walk.
+_LOCAL = ("local_rules", "shifts")
+
+
 @dataclass(frozen=True, slots=True)
 class QualityRule:
     """One rule. `formula` is what holds, in words of the tables' columns; `limits` its numbers by name.
@@ -39,6 +43,13 @@ class QualityRule:
     needs_history: bool = False
     kinds: tuple[str, ...] = ()
     why: str = ""
+
+    @property
+    def can_block(self) -> bool:
+        """Whether it is judged before anything downstream of its partition is written."""
+        if self.severity is Severity.BLOCK:
+            return True
+        return not self.needs_history and self.origin in _LOCAL
 
 
 _C, _A, _K, _V, _T, _U = (
@@ -125,66 +136,72 @@ _STANDARD = (
     QualityRule(
         "incomplete_session", _C, _WARN, Level.STANDARD, _SESSION,
         "A symbol has about as many bars as it usually has, or the calendar has room for.",
-        "bars >= share x the usual bars of its sessions before", "judging",
-        limits={"share": 0.8, "usual_least": 30}, needs_history=True, kinds=("gap_missing_minutes",),
+        "bars / expected >= share x the median of the sessions before, or lies within 6 of its spreads", "absences",
+        limits={"share": 0.8, "usual_least": 30, "sessions": 5}, needs_history=True, kinds=("gap_missing_minutes",),
     ),
     QualityRule(
         "long_gap", _C, _WARN, Level.STANDARD, _SESSION,
         "A symbol that trades nearly every interval has no long run of missing bars.",
-        "longest_gap <= most, where bars / expected >= dense", "judging",
+        "bars missing between two others <= most, where the rest of the session is filled to >= dense", "local_rules",
         limits={"most": 15, "dense": 0.9}, kinds=("gap_missing_minutes",),
     ),
     QualityRule(
         "market_gap", _C, _WARN, Level.STANDARD, _PARTITION,
         "Not all symbols miss the same intervals while the market is open.",
-        "no run of >= most intervals without a bar of any of several liquid symbols", "judging",
+        "no run of >= most intervals without a bar of any of >= symbols liquid symbols", "market_gaps",
         limits={"most": 5, "symbols": 3},
     ),
     QualityRule(
         "missing_symbol", _C, _WARN, Level.STANDARD, _SESSION,
         "Symbols that were there in the sessions before are there.",
-        "present, where present in >= share of the sessions before and in the last one", "judging",
+        "present, where present in >= share of the sessions before and in the last one", "absences",
         limits={"share": 0.9, "sessions": 5}, needs_history=True,
     ),
     QualityRule(
         "stale_run", _A, _WARN, Level.STANDARD, _SESSION,
         "Prices do not stand still for longer than this symbol's do.",
-        "no run of >= least bars that repeat one price, without volume or improbable for the symbol", "suspects",
-        limits={"least": 15}, kinds=("stale_flat_run",),
+        "no run of >= least bars that repeat the one before, where the symbol's share of such bars makes it improbable",
+        "local_rules", limits={"least": 15, "improbable": 1e-5}, kinds=("stale_flat_run",),
     ),
     QualityRule(
         "zero_volume_move", _K, _WARN, Level.STANDARD, _SESSION,
-        "A bar without volume does not move the price.", "volume = 0 implies open = high = low = close", "suspects",
+        "A bar without volume does not move the price.",
+        "volume = 0 implies (high - low) / close <= floor, where no more than share of the bars have no volume",
+        "local_rules", limits={"floor": 0.0005, "share": 0.5},
     ),
     QualityRule(
         "price_spike", _A, _WARN, Level.STANDARD, _BAR,
         "No bar leaps away from both its neighbours and back.",
-        "min(|leap in|, |leap back|) <= max(floor, scales x the session's return scale)", "suspects",
-        limits={"floor": 0.05, "scales": 25}, kinds=("price_spike_10x",),
+        "min(|leap in|, |leap back|) <= min(ceiling, max(floor, scales x the return scale of session and neighbours))",
+        "local_rules", limits={"floor": 0.05, "scales": 15, "ceiling": 0.5}, kinds=("price_spike_10x",),
     ),
     QualityRule(
         "bad_wick", _A, _WARN, Level.STANDARD, _BAR,
         "No high or low lies far outside open and close beside the bars around it.",
-        "wick / close <= max(floor, scales x the session's range scale)", "suspects",
-        limits={"floor": 0.05, "scales": 25}, kinds=("bad_print_wick",),
+        "wick / price <= min(ceiling, max(floor, scales x the median range of session and neighbours)); "
+        "daily bars: daily_scales", "local_rules",
+        limits={"floor": 0.05, "scales": 25, "daily_scales": 10, "ceiling": 0.25}, kinds=("bad_print_wick",),
     ),
     QualityRule(
         "return_outlier", _A, _WARN, Level.STANDARD, _BAR,
         "No return is out of all proportion to those of the sessions before.",
-        "|ln return| <= max(floor, scales x the return scale of the sessions before)", "judging",
-        limits={"floor": 0.05, "scales": 40, "sessions": 5}, needs_history=True, kinds=("price_spike_10x",),
+        "|ln return| <= max(floor, scales x the median return scale, 2 x the median range of the sessions before, 5 x "
+        "where most intervals have no bar); from the close before to an intraday open: max(opening, ...)", "outliers",
+        limits={"floor": 0.05, "opening": 1.0, "scales": 40, "sessions": 5}, needs_history=True,
+        kinds=("price_spike_10x",),
     ),
     QualityRule(
         "split_like_jump", _K, _WARN, Level.STANDARD, _SESSION,
         "A jump between sessions of the size of a split has a corporate action.",
-        "open / close before, adjusted, is not near a ratio of splits", "judging",
+        "open and close, beside the close before, adjusted, are not near one ratio of splits", "split_jumps",
         limits={"least": 0.25, "tolerance": 0.06}, needs_history=True, kinds=("split_unadjusted",),
     ),
     QualityRule(
         "volume_spike", _A, _WARN, Level.STANDARD, _BAR,
         "No volume is out of all proportion to those of the sessions before.",
-        "volume <= scales x the greatest usual volume of a session", "judging",
-        limits={"scales": 10, "sessions": 5}, needs_history=True, kinds=("volume_overflow",),
+        "session volume <= scales x the second greatest before; a bar's <= max(1, scales / root of usual bars) x it",
+        "outliers",
+        limits={"scales": 20, "sessions": 5}, needs_history=True, kinds=("volume_overflow",),
     ),
     QualityRule(
         "time_shift", _T, _WARN, Level.STANDARD, _SESSION,
@@ -195,26 +212,27 @@ _STANDARD = (
     QualityRule(
         "label_shift", _K, _WARN, Level.STANDARD, _PARTITION,
         "Bars are labelled as the feed declares, by their start or their end.",
-        "not: sessions begin one interval after the open and end with a bar at the close", "shifts",
+        "not: sessions begin one interval after the open and end with a bar at the close", "label_shifts",
         kinds=("label_end_convention",),
     ),
     QualityRule(
         "unannounced_revision", _K, _WARN, Level.STANDARD, _PARTITION,
         "What was delivered before is delivered again unchanged.",
-        "no corrected bars by files that overlap earlier ones", "judging",
-        limits={"share": 0.01},
+        "bars changed or removed by one later file <= share x bars of the partition; late bars and repairs aside",
+        "revisions", limits={"share": 0.01},
     ),
     QualityRule(
         "daily_differs", _K, _WARN, Level.STANDARD, _FEEDS,
-        "A daily bar agrees with its minutes.",
-        "|daily - from minutes| <= tolerance x price; volume to volume_tolerance", "comparing",
-        limits={"tolerance": 0.002, "volume_tolerance": 0.05},
+        "A daily bar agrees with the one made of a finer feed.",
+        "|own - other| <= tolerance x greater, for each price; volume to volume_tolerance; one constant ratio aside",
+        "comparing", limits={"tolerance": 0.002, "volume_tolerance": 0.05},
     ),
     QualityRule(
         "source_dispute", _A, _WARN, Level.STANDARD, _FEEDS,
         "Two sources of one instrument agree.",
-        "|close - other close| <= tolerance x price", "comparing",
-        limits={"tolerance": 0.005, "share": 0.01},
+        "|own - other| > tolerance x greater (prices; volume: volume_tolerance), or a bar that one side lacks, in "
+        "<= share of a symbol-session's bars; no price beyond gross; one scale",
+        "comparing", limits={"tolerance": 0.005, "volume_tolerance": 0.2, "share": 0.01, "gross": 0.05},
     ),
 )  # fmt: skip
 

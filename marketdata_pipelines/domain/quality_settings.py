@@ -47,8 +47,8 @@ class QualitySpec:
 def active_rules(spec: QualitySpec) -> Mapping[str, QualityRule]:
     """The rules a feed asks for, by id, with its own severities and limits.
 
-    `custom` has the rules that are named and no others. `strict` lets rules block that need no earlier sessions: what a
-    walk in any order decides must not depend on what was walked before.
+    `custom` has the rules that are named and no others. `strict` lets every rule block that can: what a walk in any
+    order decides must not depend on what was walked before.
     """
     settings = {setting.rule: setting for setting in spec.rules}
     found = {}
@@ -56,7 +56,7 @@ def active_rules(spec: QualitySpec) -> Mapping[str, QualityRule]:
         setting = settings.get(rule.id, RuleSetting(rule.id))
         if setting.off or not _is_asked(rule, spec.level, rule.id in settings):
             continue
-        strict = spec.level is Level.STRICT and not rule.needs_history
+        strict = spec.level is Level.STRICT and rule.can_block
         severity = setting.severity or (Severity.BLOCK if strict else rule.severity)
         found[rule.id] = replace(rule, severity=severity, limits={**rule.limits, **dict(setting.limits)})
     return found

@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 
 from marketdata_pipelines.domain.corrections import CORRECTION_SCHEMA, KINDS, VALUES, ChangeKind
 from marketdata_pipelines.domain.frames import symbol_column, timestamps
+from marketdata_pipelines.domain.repairs import REPAIR
 from marketdata_pipelines.domain.session_grid import Ints
 from marketdata_pipelines.pipeline.bar_history import BarHistory
 from marketdata_pipelines.pipeline.ingest import IngestStatus
@@ -95,12 +96,13 @@ def _of_rows(history: BarHistory, name: str, rows: Ints) -> pa.ChunkedArray:
 
 
 def ingest_causes(ingests: Sequence[Ingest]) -> list[str]:
-    """How each ingest did what it did: its mode, or that it pulled, or parsed a content again."""
+    """How each ingest did what it did: its mode, or that it pulled, repaired, or parsed a content again."""
     accepted: set[str] = set()
     causes = []
     for ingest in ingests:
         again = _REPARSE if ingest.sha256 in accepted else ingest.mode
-        causes.append(again if ingest.pulled is None else _PULL)
+        pulled = _PULL if ingest.pulled is None or ingest.pulled.provider != REPAIR else REPAIR
+        causes.append(again if ingest.pulled is None else pulled)
         if ingest.status == IngestStatus.ACCEPTED:
             accepted.add(ingest.sha256)
     return causes

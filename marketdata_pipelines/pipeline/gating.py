@@ -48,7 +48,7 @@ class QualityGate:
         self._blocking = {
             name: rule
             for name, rule in active_rules(feed.quality).items()
-            if rule.severity is Severity.BLOCK and not rule.needs_history and rule.origin != "suites"
+            if rule.severity is Severity.BLOCK and rule.origin != "suites"
         }
         self._folder = expectations_folder(home, feed.name)
         self._expectations: tuple[UserExpectation, ...] | None = None

@@ -113,7 +113,9 @@ def known_ingest(lake: Lake, feed: Feed, source: SourceFile) -> Ingest | None:
     if source.pulled is None or known is None:
         return known
     standing = [part.ingest for part in lake.catalog.standing_parts(feed.name, [source.pulled.partition])]
-    pulls = [ingest for ingest in standing if ingest.pulled is not None and ingest.pulled.meets(source.pulled)]
+    # A repair is no answer: what the vendor said last it still says.
+    own = [each for each in standing if each.pulled and each.pulled.provider == source.pulled.provider]
+    pulls = [ingest for ingest in own if ingest.pulled is not None and ingest.pulled.meets(source.pulled)]
     return known if pulls and pulls[-1].sha256 == source.sha256 else None
 
 

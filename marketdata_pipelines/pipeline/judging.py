@@ -122,7 +122,8 @@ class PartitionJudge:
         found = [judge(self._feed, self._rules, own, suspects, history, self._beside.actions)]
         found.append(verdict_findings(told, first_day))
         corrections = self._table(CORRECTIONS, key, noted, CORRECTION_SCHEMA)
-        found.append(revision_findings(corrections, self._rules, int(pc.sum(own["bars"]).as_py() or 0)))
+        bars = sum(int(pc.sum(own[name]).as_py() or 0) for name in ("bars", "extended_bars"))
+        found.append(revision_findings(corrections, self._rules, bars))
         compared = self._compared(key)
         found += [compared.findings] if compared else []
         findings = sorted_findings(pa.concat_tables(found))

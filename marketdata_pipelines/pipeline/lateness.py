@@ -19,6 +19,7 @@ from marketdata_pipelines.domain.due import (
 from marketdata_pipelines.domain.feeds import Feed
 from marketdata_pipelines.domain.intervals import DAY_US, SECOND_US
 from marketdata_pipelines.domain.partitions import Period, partition_key, period_of
+from marketdata_pipelines.domain.repairs import REPAIR
 from marketdata_pipelines.domain.sessions import Session
 from marketdata_pipelines.pipeline.coarse import SEVERAL_DAYS
 from marketdata_pipelines.pipeline.standing import is_combined, is_derived, is_validated, is_walked
@@ -112,6 +113,8 @@ def _has_come_in(lake: Lake, feed: Feed, session: Session) -> bool:
     one_session = period_of(feed.partition) is Period.DAY
     for standing in lake.catalog.standing_parts(feed.name, [key]):
         ingest, last_us = standing.ingest, standing.ingest.last_ts_us
+        if ingest.pulled is not None and ingest.pulled.provider == REPAIR:
+            continue
         # A vendor that answers with nothing has answered; a file's empty part only deletes.
         if not standing.part.rows and ingest.pulled is None:
             continue

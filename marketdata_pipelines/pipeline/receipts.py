@@ -20,6 +20,7 @@ class TextOrigin(StrEnum):
     FILE = "source file"
     MADE_AGAIN = "made again"
     ANSWER = "vendor's answer"
+    RECORD = "repair's record"
     MISSING = "not found"
 
 

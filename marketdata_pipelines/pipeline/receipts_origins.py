@@ -1,4 +1,7 @@
-"""A bar in a vendor's answers: its text there and, where reading them needs no client, their rows read again."""
+"""A bar in a vendor's answers: its text there and, where reading them needs no client, their rows read again.
+
+A repair's record is an answer too: it says itself what became of each row, and why.
+"""
 
 import json
 import math
@@ -9,9 +12,11 @@ from typing import Any
 import pyarrow as pa
 
 from marketdata_pipelines.domain.feeds import Feed
+from marketdata_pipelines.domain.repairs import REPAIR
 from marketdata_pipelines.domain.sessions import date_of_us, to_us
 from marketdata_pipelines.errors import SourceError
 from marketdata_pipelines.pipeline.answers import gather_answer
+from marketdata_pipelines.pipeline.repair_documents import recorded_bars, recorded_texts
 from marketdata_pipelines.pipeline.windows import Window
 from marketdata_pipelines.sources.exchange.wire import parse_page
 from marketdata_pipelines.stores.lake.catalog import PulledWindow
@@ -27,6 +32,8 @@ def answer_bars(feed: Feed, pulled: PulledWindow, payloads: Sequence[OriginPaylo
 
     Errors: SourceUnavailable when an answer is damaged.
     """
+    if pulled.provider == REPAIR:
+        return recorded_bars(payloads[0].content)
     if pulled.provider != _EXCHANGE:
         return None
     first, last = date_of_us(pulled.start_us), date_of_us(pulled.end_us - 1)
@@ -43,6 +50,8 @@ def answer_text(provider: str, payloads: Sequence[OriginPayload], row: Mapping[s
     with the bar's time and its four prices.
     """
     found = None
+    if provider == REPAIR:
+        return next(recorded_texts(payloads[0].content, row["symbol"], ts_us), None)
     for payload in payloads:
         texts = _exchange_texts if provider == _EXCHANGE else _matching_texts
         found = next(iter(reversed(list(texts(payload.content, row, ts_us)))), found)

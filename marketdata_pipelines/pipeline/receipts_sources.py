@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from marketdata_pipelines.domain.feeds import Feed
 from marketdata_pipelines.domain.frames import int_values
+from marketdata_pipelines.domain.repairs import REPAIR
 from marketdata_pipelines.domain.sessions import to_us
 from marketdata_pipelines.errors import MarketDataError
 from marketdata_pipelines.pipeline.acquire import sample_source, simulated_files
@@ -72,6 +73,8 @@ class RowSources:
         try:
             if is_origin(ingest.path):
                 count = len(self._payloads(ingest.path))
+                if ingest.pulled is not None and ingest.pulled.provider == REPAIR:
+                    return SourceState(True, "the repair's own record, kept in the lake, hashes match")
                 return SourceState(True, f"{count} vendor answer(s) kept in the lake, hashes match")
             if _is_made(ingest.path):
                 same = self._made_again(ingest, part.part.partition) is not None
@@ -172,7 +175,7 @@ class RowSources:
         provider = ingest.pulled.provider if ingest.pulled is not None else ""
         text = answer_text(provider, payloads, row, to_us(row["ts"]))  # type: ignore[arg-type]
         if text is not None:
-            return SourceText(text, TextOrigin.ANSWER)
+            return SourceText(text, TextOrigin.RECORD if provider == REPAIR else TextOrigin.ANSWER)
         return SourceText(None, TextOrigin.MISSING, f"not told apart in the {len(payloads)} answer(s) of {ingest.path}")
 
     def _parsed_answer(self, ingest: Ingest) -> pa.Table | str:

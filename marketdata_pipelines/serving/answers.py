@@ -3,7 +3,6 @@
 What only some questions need (the kernels' compiler, calendars) is imported when one is asked: `bars` stays quick.
 """
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,18 +15,21 @@ from marketdata_pipelines.errors import SettingsInvalid, StoreError
 from marketdata_pipelines.serving.bars import BarQuestion, answer_bars
 from marketdata_pipelines.serving.knowledge import Knowledge, anchor_of
 from marketdata_pipelines.serving.notes import with_notes
+from marketdata_pipelines.serving.quality_filter import least_quality
 from marketdata_pipelines.serving.ranges import Moment, date_range, day_of, instant_us, time_range
 from marketdata_pipelines.serving.rejections import rejected_rows
 from marketdata_pipelines.serving.rows import PastRows, RowSource, StoredRows, past_notes
+from marketdata_pipelines.serving.table_views import create_views
 from marketdata_pipelines.serving.views import ViewQuestion, answer_view
 from marketdata_pipelines.settings.environment import Settings
 from marketdata_pipelines.settings.feeds_file import load_feeds
 from marketdata_pipelines.settings.references_file import load_references
-from marketdata_pipelines.stores.lake.duck import asked_again, connect, relation_sql
+from marketdata_pipelines.stores.lake.duck import asked_again, connect
 from marketdata_pipelines.stores.lake.lake import Lake
 
 if TYPE_CHECKING:
     from marketdata_pipelines.pipeline.receipts import Receipt
+    from marketdata_pipelines.serving.quality_summary import QualitySummary
 
 
 class LakeReader:
@@ -38,7 +40,7 @@ class LakeReader:
 
     def __init__(self, home: Path | str | None = None) -> None:
         settings = Settings() if home is None else Settings(home=Path(home))
-        self._settings = settings
+        self.settings = settings
         self.feeds = load_feeds(settings.feeds_file)
         self.lake = Lake(settings.lake)
         self._references = load_references(settings.feeds_file)
@@ -51,7 +53,7 @@ class LakeReader:
         """
         if name not in self.feeds:
             known = ", ".join(self.feeds) or "none yet"
-            raise SettingsInvalid(f"feed {name!r} is not in {self._settings.feeds_file}; there: {known}")
+            raise SettingsInvalid(f"feed {name!r} is not in {self.settings.feeds_file}; there: {known}")
         return self.feeds[name]
 
     def bars(
@@ -69,6 +71,7 @@ class LakeReader:
         adjust_as_of: Moment = None,
         instruments: Sequence[str] | None = None,
         instrument_ids: bool = False,
+        min_quality: float | None = None,
     ) -> pa.Table:
         """Bars of one timeframe, sorted by (symbol, ts).
 
@@ -81,11 +84,14 @@ class LakeReader:
                  range, else the day of `as_of`, else today) by the feed's corporate actions known then.
         Symbols: where the feed names instruments, a symbol means whoever bore it on each date; `instruments` (ids)
                  follow renames. `instrument_ids` adds their column, also sorted by where a symbol was reused.
+        Quality: `min_quality` keeps bars of symbol-sessions that score at least so much (0 to 100); a bar of several
+                 sessions needs all of them to. Sessions nobody scored are left out. A note counts what was.
         Errors:  SettingsInvalid for a timeframe the feed does not have; PartitionMissing when nothing is stored.
         """
         source = self._source(feed, as_of)
         wanted = time_range(start, end)
         definition, known_us = self.feed(feed), instant_us(as_of)
+        least = least_quality(min_quality, as_of)
         resolver = self._knowledge.resolver(definition, known_us)
         anchor = anchor_of(wanted, day_of(adjust_as_of), known_us)
         question = BarQuestion(
@@ -98,6 +104,7 @@ class LakeReader:
             with_ids=instrument_ids,
             resolver=resolver,
             adjusting=self._knowledge.adjusting(definition, adjustment, anchor, known_us, resolver),
+            min_quality=least,
         )
         return with_notes(asked_again(lambda: answer_bars(self.lake, source, question)), past_notes(source))
 
@@ -110,19 +117,21 @@ class LakeReader:
         *,
         as_of: Moment = None,
         adjustment: str | None = None,
+        min_quality: float | None = None,
     ) -> pa.Table:
-        """A view over the range (dates are session dates, both included), as of an instant (see `bars`).
+        """A view over the range (dates are session dates, both included); `as_of` and `min_quality`: see `bars`.
 
         Adjust: returns are taken from split-adjusted prices where the feed names corporate actions, while prices are
                 shown as traded; an `adjustment` given (raw, split, total) is for both.
         Errors: SettingsInvalid for a name that is no view of the feed; PartitionMissing when nothing is stored.
         """
         source, definition, known_us = self._source(feed, as_of), self.feed(feed), instant_us(as_of)
+        least = least_quality(min_quality, as_of)
         wanted, resolver = date_range(start, end), self._knowledge.resolver(definition, known_us)
         anchor = anchor_of(wanted, None, known_us)
         chosen = adjustment or ("raw" if definition.corporate_actions is None else "split")
         adjusting = self._knowledge.adjusting(definition, chosen, anchor, known_us, resolver)
-        question = ViewQuestion(view, wanted, resolver, adjusting, None if adjustment is None else adjusting)
+        question = ViewQuestion(view, wanted, resolver, adjusting, None if adjustment is None else adjusting, least)
         return with_notes(asked_again(lambda: answer_view(self.lake, source, question)), past_notes(source))
 
     def rejected(
@@ -132,6 +141,7 @@ class LakeReader:
         end: Moment = None,
         *,
         superseded: bool = False,
+        findings: bool = False,
         as_of: Moment = None,
     ) -> pa.Table:
         """Rows kept out, with their place in the source, their rules and their text; then whole files.
@@ -140,8 +150,61 @@ class LakeReader:
                  whole file: refused, or accepted with a guess that should be pinned.
         Bounds:  a range leaves out rows of other partitions and everything about whole files. Rows that a later
                  ingest replaced are listed only with `superseded`. As of an instant: see `bars`.
+        Found:   `findings` adds the rows that quality rules found something in; those are today's only.
+        Errors:  SettingsInvalid for findings as of an instant.
         """
-        return rejected_rows(self.lake, self._source(feed, as_of), time_range(start, end), superseded=superseded)
+        if findings and as_of is not None:
+            raise SettingsInvalid("findings are those of today; leave out as of, or findings")
+        source = self._source(feed, as_of)
+        return rejected_rows(self.lake, source, time_range(start, end), superseded=superseded, findings=findings)
+
+    def quality(
+        self, feed: str, start: Moment = None, end: Moment = None, symbols: Sequence[str] | None = None
+    ) -> pa.Table:
+        """Scores of every symbol-session by (session_date, symbol), 0 to 100; symbol null is the session as a whole.
+
+        Shape:   SCORE_SCHEMA; with `symbols` only their rows.
+        Errors:  PartitionMissing when nothing was scored in that range.
+        """
+        from marketdata_pipelines.serving.quality import answer_scores
+
+        definition, wanted = self.feed(feed), date_range(start, end)
+        return asked_again(lambda: answer_scores(self.lake, definition, wanted, _listed(symbols)))
+
+    def findings(
+        self,
+        feed: str,
+        start: Moment = None,
+        end: Moment = None,
+        symbols: Sequence[str] | None = None,
+        *,
+        rule: str | None = None,
+        severity: str | None = None,
+    ) -> pa.Table:
+        """What quality rules found, by (session_date, symbol, ts): FINDING_SCHEMA but for `part`.
+
+        `standing` is false for what was found in rows whose place another file's took.
+        """
+        from marketdata_pipelines.serving.quality import FINDING_COLUMNS, answer_findings
+
+        definition, wanted = self.feed(feed), date_range(start, end)
+        found = asked_again(lambda: answer_findings(self.lake, definition, wanted, _listed(symbols), rule, severity))
+        return found.select(list(FINDING_COLUMNS))
+
+    def quality_summary(
+        self, feed: str, start: Moment = None, end: Moment = None, symbols: Sequence[str] | None = None, **which: Any
+    ) -> "QualitySummary":
+        """Scores, findings by rule, rejected rows and blocked partitions in one record; `which`: rule, severity."""
+        from marketdata_pipelines.serving.quality_summary import summarise_quality
+
+        definition, wanted = self.feed(feed), date_range(start, end)
+        return asked_again(lambda: summarise_quality(self.lake, definition, wanted, _listed(symbols), **which))
+
+    def quality_events(self, feed: str | None = None) -> pa.Table:
+        """What became of quality, of one feed or all (QUALITY_EVENT_SCHEMA), in the order it was noted."""
+        from marketdata_pipelines.stores.lake.quality_events import QualityEvents
+
+        return QualityEvents(self.lake.layout.catalog).read(None if feed is None else self.feed(feed).name)
 
     def corrections(
         self,
@@ -223,7 +286,7 @@ class LakeReader:
         Errors: StoreError with DuckDB's reason and the tables there are.
         """
         with connect() as connection:
-            self._create_views(connection, query)
+            create_views(connection, self.lake, query)
             try:
                 return connection.sql(query).to_arrow_table()
             except duckdb.Error as error:
@@ -231,22 +294,6 @@ class LakeReader:
                 raise StoreError(
                     f"the query failed: {error}; tables: {known}; feeds: {', '.join(self.feeds)}"
                 ) from error
-
-    def _create_views(self, connection: duckdb.DuckDBPyConnection, query: str) -> None:
-        words = {word.lower() for word in re.findall(r"\w+", query)}
-        by_table: dict[str, list[str]] = {}
-        for table, feed, _, _, _ in self.lake.catalog.tables():
-            if table not in words:
-                continue
-            stored = self.lake.catalog.stored(table, feed)
-            relation = relation_sql(self.lake.layout.root, stored)
-            if feed in words:
-                connection.execute(f'create schema if not exists "{feed}"')
-                connection.execute(f'create view "{feed}"."{table}" as {relation}')
-            named = relation_sql(self.lake.layout.root, stored, {"feed": feed})
-            by_table.setdefault(table, []).append(named)
-        for table, relations in by_table.items():
-            connection.execute(f'create view "{table}" as ' + "\nunion all by name\n".join(relations))
 
     def _source(self, feed: str, as_of: Moment) -> RowSource:
         definition, as_of_us = self.feed(feed), instant_us(as_of)

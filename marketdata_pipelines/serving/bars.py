@@ -1,6 +1,6 @@
 """Bars of one timeframe: from which table they come, and what is done to them before they are handed out."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -30,6 +30,7 @@ class BarQuestion:
     """What is asked: `symbols` and `instruments` None mean all; `session` regular or all; `fill` none or forward.
 
     `with_ids` asks for the column instrument_id. Prices are adjusted as `adjusting` says; None leaves them raw.
+    `min_quality` is the least score of sessions whose bars are handed out; None hands out all.
     """
 
     timeframe: str
@@ -41,6 +42,7 @@ class BarQuestion:
     with_ids: bool = False
     resolver: "Resolver | None" = None
     adjusting: "Adjusting | None" = None
+    min_quality: float | None = None
 
 
 def answer_bars(lake: Lake, source: RowSource, question: BarQuestion) -> pa.Table:
@@ -48,6 +50,20 @@ def answer_bars(lake: Lake, source: RowSource, question: BarQuestion) -> pa.Tabl
 
     Errors: SettingsInvalid for a timeframe the feed does not have; PartitionMissing when nothing is there.
     """
+    if question.min_quality is None:
+        return _answer(lake, source, question)
+    from marketdata_pipelines.serving.quality_filter import keep_good_bars
+    from marketdata_pipelines.serving.symbols import INSTRUMENT_ID
+
+    # Whose sessions a bucket of several days is made of goes by instrument, where there are any.
+    asked = question if question.resolver is None else replace(question, with_ids=True)
+    found = _answer(lake, source, asked)
+    found = keep_good_bars(lake, source.feed, question.timeframe, found, question.min_quality, question.resolver)
+    named = question.with_ids or question.instruments is not None or INSTRUMENT_ID not in found.column_names
+    return found if named else found.drop_columns([INSTRUMENT_ID])
+
+
+def _answer(lake: Lake, source: RowSource, question: BarQuestion) -> pa.Table:
     feed = source.feed
     if question.session not in SESSIONS:
         raise SettingsInvalid(f"session is {question.session!r}; allowed: {', '.join(SESSIONS)}")

@@ -18,14 +18,24 @@ _COLUMNS = ["file", "line", "row", "symbol", "ts", "rules", "original"]
 _REPLACED = ("superseded", "deleted")
 
 
-def rejected_rows(lake: Lake, source: RowSource, wanted: TimeRange, *, superseded: bool) -> pa.Table:
-    """Rejected rows of a range in (file, row) order; without a range also what concerns whole files."""
+def rejected_rows(
+    lake: Lake, source: RowSource, wanted: TimeRange, *, superseded: bool, findings: bool = False
+) -> pa.Table:
+    """Rejected rows of a range in (file, row) order; without a range also what concerns whole files.
+
+    With `findings` also the rows that quality rules found something in (see `findings`).
+    """
     feed = source.feed
     found = source.rows(REJECTED_BARS, *wanted.partitions(period_of(feed.partition)))
-    tables = [table.select(_COLUMNS) for _, table in found.tables(lake, feed.name, REJECTED_BARS)]
-    rows = pa.concat_tables([_nothing(), *tables])
+    tables = [table for _, table in found.tables(lake, feed.name, REJECTED_BARS)]
+    rows = pa.concat_tables([REJECTED_SCHEMA.empty_table(), *tables])
     if not superseded:
         rows = rows.filter(pc.invert(pc.is_in(rows["rules"], pa.array(_REPLACED))))
+    if findings:
+        from marketdata_pipelines.serving.findings import with_found_rows
+
+        rows = with_found_rows(lake, feed, wanted, rows)
+    rows = rows.select(_COLUMNS)
     if wanted == TimeRange():
         rows = pa.concat_tables([rows, _file_findings(lake, source)])
     else:
@@ -35,14 +45,18 @@ def rejected_rows(lake: Lake, source: RowSource, wanted: TimeRange, *, supersede
 
 def _within(rows: pa.Table, feed: Feed, wanted: TimeRange) -> pa.Table:
     """Rows of partitions longer than a day that lie in the range; rows without a readable time stay."""
-    start = wanted.start_ts or _midnight(wanted.start_date, -1)
-    end = wanted.end_ts or _midnight(wanted.end_date, 2)
-    if wanted.start_ts is None and wanted.end_ts is None and period_of(feed.partition) is Period.DAY:
-        return rows
+    start, end = around_days(feed, wanted)
     for bound, keep in ((start, pc.greater_equal), (end, pc.less)):
         if bound is not None:
             rows = rows.filter(pc.fill_null(keep(rows["ts"], pa.scalar(bound, rows["ts"].type)), True))
     return rows
+
+
+def around_days(feed: Feed, wanted: TimeRange) -> tuple[datetime | None, datetime | None]:
+    """Instants between which rows of a range lie (the end excluded); None where partitions tell them apart already."""
+    if wanted.start_ts is None and wanted.end_ts is None and period_of(feed.partition) is Period.DAY:
+        return None, None
+    return wanted.start_ts or _midnight(wanted.start_date, -1), wanted.end_ts or _midnight(wanted.end_date, 2)
 
 
 def _midnight(day: date | None, shift: int) -> datetime | None:
@@ -64,8 +78,4 @@ def _file_findings(lake: Lake, source: RowSource) -> pa.Table:
     columns = {name: pa.nulls(len(found), REJECTED_SCHEMA.field(name).type) for name in _COLUMNS}
     for position, name in enumerate(("file", "rules", "original")):
         columns[name] = pa.array([item[position] for item in found], pa.string())
-    return pa.table(columns, schema=_nothing().schema)
-
-
-def _nothing() -> pa.Table:
-    return REJECTED_SCHEMA.empty_table().select(_COLUMNS)
+    return pa.table(columns, schema=pa.schema([REJECTED_SCHEMA.field(name) for name in _COLUMNS]))

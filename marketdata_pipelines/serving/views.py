@@ -27,13 +27,17 @@ _SOURCES = {t.HOURLY_VOLUME: t.VALIDATED_BARS, t.SYMBOL_PERFORMANCE: t.DAILY_SUM
 
 @dataclass(frozen=True, slots=True)
 class ViewQuestion:
-    """What is asked of a view. `returns` is how returns are adjusted; `prices`, what is shown: None leaves them raw."""
+    """What is asked of a view. `returns` is how returns are adjusted; `prices`, what is shown: None leaves them raw.
+
+    `min_quality` is the least score of the sessions that count: others are as if they were not there.
+    """
 
     view: str
     wanted: TimeRange
     resolver: "Resolver | None" = None
     returns: "Adjusting | None" = None
     prices: "Adjusting | None" = None
+    min_quality: float | None = None
 
 
 def answer_view(lake: Lake, source: RowSource, question: ViewQuestion) -> pa.Table:
@@ -53,8 +57,13 @@ def answer_view(lake: Lake, source: RowSource, question: ViewQuestion) -> pa.Tab
     with connect() as connection:
         relation = rows.relation(connection, lake, "rows")
         notes: list[str] = []
+        if question.min_quality is not None:
+            from marketdata_pipelines.serving.quality_filter import good_sessions
+
+            relation, notes = good_sessions(connection, lake, feed, wanted, relation, question.min_quality)
         if table == t.DAILY_SUMMARY:
-            relation, notes = _sessions(connection, lake, source, question, relation)
+            relation, told = _sessions(connection, lake, source, question, relation)
+            notes += told
         connection.execute(f'create temp view "{table}" as {relation}')
         found = connection.sql(query_text(f"select_{view}"), params=parameters).to_arrow_table()
     return with_notes(found, notes)

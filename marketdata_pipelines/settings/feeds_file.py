@@ -10,6 +10,7 @@ import yaml
 
 from marketdata_pipelines.domain import feeds as f
 from marketdata_pipelines.domain.intervals import Interval, parse_interval
+from marketdata_pipelines.domain.pairings import pairings_of
 from marketdata_pipelines.domain.quality_settings import QualitySpec
 from marketdata_pipelines.domain.references import Reference, ReferenceKind
 from marketdata_pipelines.domain.sessions import check_calendar
@@ -46,7 +47,11 @@ def parse_feeds(text: str, where: str) -> dict[str, f.Feed]:
     """Like `load_feeds`, from a text; `where` names it in errors."""
     document = open_document(text, where)
     references = read_references(document)
-    return {name: _feed(name, node, references) for name, node in section(document, "feeds")}
+    feeds = {name: _feed(name, node, references) for name, node in section(document, "feeds")}
+    for feed in feeds.values():
+        # Whom it is compared with, and whether that can be done, is known once all are read.
+        pairings_of(feed, feeds)
+    return feeds
 
 
 def _feed(name: str, node: Node, references: Mapping[str, Reference]) -> f.Feed:

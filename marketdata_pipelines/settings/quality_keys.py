@@ -28,9 +28,10 @@ def _setting(name: str, node: Node) -> RuleSetting:
     node.check_keys(("severity", *rule.limits))
     severity = node.get("severity")
     chosen = None if severity is None else severity.read(_severity)
-    if severity is not None and chosen == Severity.BLOCK and rule.needs_history:
+    if severity is not None and chosen == Severity.BLOCK and not rule.can_block:
         raise severity.fail(
-            "cannot be block: the rule reads earlier sessions, which may be walked later than this one; use warn or off"
+            "cannot be block: the rule reads more than its partition, such as earlier sessions, which may be walked "
+            "later than this one; use warn or off"
         )
     return RuleSetting(
         rule=name,

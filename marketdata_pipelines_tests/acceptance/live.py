@@ -44,7 +44,7 @@ class Part(StrEnum):
 
     CODE = "dagster code-server start"
     DAEMON = "marketdata_pipelines.orchestration.services.daemon"
-    WEB = "dagster_webserver"
+    WEB = "marketdata_pipelines.orchestration.services.web"
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,10 +35,10 @@ _Found = TypeVar("_Found")
 
 
 class LiveDagster:
-    """A running `marketdata up`: `url` is its page, `client` Dagster's own GraphQL client."""
+    """A running `marketdata up` on `home`: `url` is its page, `client` Dagster's own GraphQL client."""
 
     def __init__(self, home: Path) -> None:
-        self._log = home / "up.log"
+        self.home, self._log = home, home / "up.log"
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         environment = {

@@ -17,6 +17,7 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import (
 )
 
 from marketdata_pipelines.orchestration.assets.metadata import asset_metadata, check_metadata
+from marketdata_pipelines.orchestration.assets.quality_metadata import verdict_links
 from marketdata_pipelines.orchestration.keys import asset_key, asset_name
 from marketdata_pipelines.pipeline.outcome import AssetResult, PartitionOutcome
 from marketdata_pipelines.quality.outcome import CheckOutcome
@@ -57,7 +58,7 @@ def materialization(outcome: PartitionOutcome, result: AssetResult) -> AssetMate
     return AssetMaterialization(
         asset_key=asset_key(outcome.feed, result.asset),
         partition=outcome.partition,
-        metadata=asset_metadata(outcome, result),
+        metadata=asset_metadata(outcome, result) | verdict_links(outcome, result.asset),
     )
 
 
@@ -67,7 +68,7 @@ def evaluation(outcome: PartitionOutcome, check: CheckOutcome, target: Target | 
         asset_key=asset_key(outcome.feed, check.asset),
         check_name=check.name,
         passed=check.passed,
-        metadata=check_metadata(outcome, check),
+        metadata=check_metadata(outcome, check) | ({} if check.passed else verdict_links(outcome, check.asset)),
         target_materialization_data=target,
         severity=AssetCheckSeverity.ERROR if check.blocking else AssetCheckSeverity.WARN,
         description=check.message,

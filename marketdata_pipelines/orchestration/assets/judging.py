@@ -11,9 +11,11 @@ from dagster import AssetExecutionContext
 from marketdata_pipelines.domain.feeds import Feed
 from marketdata_pipelines.domain.tables import QUALITY
 from marketdata_pipelines.orchestration.assets.continuing import remaining
+from marketdata_pipelines.orchestration.assets.events import materializations
 from marketdata_pipelines.orchestration.assets.reporting import PartitionReporter
 from marketdata_pipelines.orchestration.assets.task import Walk
 from marketdata_pipelines.orchestration.keys import asset_key
+from marketdata_pipelines.pipeline.comparing import partitions_comparing
 from marketdata_pipelines.pipeline.judging import Beside, PartitionJudge
 from marketdata_pipelines.pipeline.outcome import PartitionOutcome
 from marketdata_pipelines.pipeline.references import actions_of
@@ -42,7 +44,23 @@ def judge_partitions(context: AssetExecutionContext, walk: Walk, lake: Lake, key
     for outcome in _judged(lake, feed, beside, later, now_us):
         if outcome.changed:
             reporter.report(outcome)
+    _judge_comparing(context, walk, lake, left, now_us)
     return withheld
+
+
+def _judge_comparing(context: AssetExecutionContext, walk: Walk, lake: Lake, keys: Sequence[str], now_us: int) -> None:
+    """Judge again what other feeds say beside these partitions; the run has no assets of theirs."""
+    # A graph may be built of feeds that no file declares.
+    feeds = load_feeds(walk.settings.feeds_file) if walk.settings.feeds_file.is_file() else {}
+    if not any(walk.feed.name in other.quality.compare_with for other in feeds.values()):
+        return
+    for name, found in partitions_comparing(lake, walk.feed, feeds, keys).items():
+        other = feeds[name]
+        for outcome in _judged(lake, other, _beside(walk.settings, other, lake), found, now_us):
+            if outcome.changed:
+                made = materializations(outcome, frozenset({asset_key(name, QUALITY)}))
+                for event in made:
+                    context.instance.report_runless_asset_event(event)
 
 
 def _beside(settings: Settings, feed: Feed, lake: Lake) -> Beside:

@@ -124,8 +124,7 @@ def _children(settings: Settings, home: Path, folder: Path, host: str, port: int
         "code": [*python, "dagster", "code-server", "start", "-m", _MODULE, "-s", code_socket,
                  "--location-name", LOCATION, "--log-level", "warning"],
         "daemon": [*python, "marketdata_pipelines.orchestration.services.daemon", str(workspace)],
-        "web": [*python, "dagster_webserver", "-h", host, "-p", str(port), "-w", str(workspace),
-                "--log-level", "warning", "--dagster-log-level", "warning", "--code-server-log-level", "warning"],
+        "web": [*python, "marketdata_pipelines.orchestration.services.web", str(workspace), host, str(port)],
     }  # fmt: skip
     return [
         Child(name, command, environment, home / LOGS / f"{name}.log", say=say_line, readable=LineReader())
@@ -183,6 +182,7 @@ def _announce(url: str, locations: dict[str, str | None], seconds: float) -> Non
         if error is not None:
             last = [line for line in error.strip().splitlines() if line.strip()][-1]
             say_line(f"    up | the code location {name} did not load: {last}; mend it and press Reload in the page")
+    say_line(f"    up | quality reports: {url}/quality/")
     say_line(f"    up | ready after {seconds:.0f} s: {url} (Ctrl-C ends it)")
 
 

@@ -272,8 +272,7 @@ class Lake:
 
         `run_id` None: the tables keep the run that made their rows.
         """
-        writes = [plan.write for plan, _ in prepared]
-        places = {(write.name, write.partition) for write in (*writes, *removals)}
+        places = {(write.name, write.partition) for write in (*(plan.write for plan, _ in prepared), *removals)}
         before = self.catalog.stored_at(feed, places)
         found = [
             (None, still_there(plan))
