@@ -1,6 +1,5 @@
 """What is missing, by what was there in the sessions before: bars of a session, and whole symbols."""
 
-from collections.abc import Mapping
 from datetime import timedelta
 
 import numpy as np
@@ -14,17 +13,16 @@ from marketdata_pipelines.domain.openings import LONGEST_PAUSE_DAYS
 from marketdata_pipelines.domain.quality_rules import QualityRule
 from marketdata_pipelines.domain.sessions import EPOCH
 
-Rules = Mapping[str, QualityRule]
 # Further below the usual than chance and the symbol's own ups and downs explain.
 _SPREADS = 6
+# A part of a day that holds so much of what is expected of it is not full of holes.
 _FULL = 0.8
 # Contracts of these end, which is nothing missing.
 _ENDING = (AssetClass.FUTURE, AssetClass.OPTION)
 
 
 def incomplete_sessions(rule: QualityRule, past: PastSessions, profiles: pa.Table, excused: Mask) -> list[FindingRow]:
-    """Symbol-sessions with far fewer bars than usual; `excused` ones (in the order of `past`) have a better
-    explanation.
+    """Symbol-sessions with far fewer bars than usual, but for those `excused` (in the order of `past`).
 
     Values:  usual = median of bars / expected over the sessions before, times the bars the calendar now has room for;
              half-days and sessions still under way have less room. Nothing is said of symbols with fewer than

@@ -33,9 +33,10 @@ def judge(
 ) -> pa.Table:
     """The findings of a partition.
 
-    Shape:   `profiles` (PROFILE_SCHEMA) and `suspects` (SUSPECT_SCHEMA) of one partition, `history` the profiles of up
-             to 20 sessions before it, `actions` the known corporate actions (ACTION_SCHEMA), all in any order. Returns
-             FINDING_SCHEMA sorted by (symbol, session_date, ts, rule), null first.
+    Shape:   `profiles` (PROFILE_SCHEMA) and `suspects` (SUSPECT_SCHEMA) of one partition, `history` the profiles of
+             the sessions before it (of more than `history.WINDOW` the last ones count), `actions` the known corporate
+             actions (ACTION_SCHEMA), all in any order. Returns FINDING_SCHEMA sorted by (symbol, session_date, ts,
+             rule), null first.
     Bounds:  each session is judged by those before it, of `history` and of the partition itself, never by its own
              figures. With fewer sessions than a rule asks for, it holds.
     Rules:   those in `rules` (see `quality_settings.active_rules`) and no others.

@@ -10,11 +10,12 @@ from marketdata_pipelines.domain.frames import int_values
 from marketdata_pipelines.domain.grouped_bars import Floats, GroupedBars, Ints, Suspects, profile_rows
 from marketdata_pipelines.domain.intervals import DAY_US, HOUR_US, MINUTE_US
 from marketdata_pipelines.domain.profiles import session_arrays
+from marketdata_pipelines.domain.quality_records import Suspicion
 from marketdata_pipelines.domain.rule_dimensions import NO_FAULT
 from marketdata_pipelines.domain.session_grid import feed_calendar
 from marketdata_pipelines.domain.sessions import date_of_us
 
-GAP = "gap"
+GAP = Suspicion.GAP
 _LEAST_BARS = 5
 _LEAST_DENSITY = 0.5
 _ROUND_THE_CLOCK_US = 20 * HOUR_US

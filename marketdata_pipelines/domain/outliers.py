@@ -55,20 +55,7 @@ def jump_outliers(
     jumps = suspects.filter(pc.equal(suspects["kind"], str(Suspicion.JUMP)))
     if not jumps.num_rows:
         return []
-    codes, days = past.positions(jumps["symbol"]), int_values(jumps["session_date"])
-    # A cheap price moves by several percent with every tick; so does its usual session. Where bars are rare, the next
-    # one may come after half a session's move.
-    with np.errstate(invalid="ignore"):
-        rare = medians(past.before("share", codes, days)) < _DENSE
-        unknown = rare & (medians(past.before("bars", codes, days)) < _FEW)
-    ranges = np.where(rare, _RARE_RANGES, _RANGES) * medians(past.before("range", codes, days))
-    floor = np.where(unknown, np.inf, np.fmax(rule.limits["floor"], ranges))
-    limits = _limits(rule, past.before("return_scale", codes, days), floor)
-    values = np.abs(float_values(jumps["value"]))
-    over = np.flatnonzero((values > limits) & ~_are_openings(openings, codes, days, int_values(jumps["ts"]), values))
-    if not len(over):
-        return []
-    rows = [row | {"limit": limit} for row, limit in zip(jumps.take(over).to_pylist(), limits[over], strict=True)]
+    rows = _too_far(rule, past, openings, jumps)
     width, covered = timedelta(microseconds=max(feed.interval.us, 1)), _spans(told)
     found = []
     for first, ends in _excursions(rows, width, _odd_starts(openings, rows)):
@@ -83,6 +70,24 @@ def jump_outliers(
         place = {**first, "ts_last": ends or first["ts"], "bars": count}
         found.append(finding_row(rule, place, size, most, message))
     return found
+
+
+def _too_far(rule: QualityRule, past: PastSessions, openings: Openings, jumps: pa.Table) -> list[Row]:
+    """The jumps within a session beyond their limit, as rows that hold it."""
+    codes, days = past.positions(jumps["symbol"]), int_values(jumps["session_date"])
+    # A cheap price moves by several percent with every tick; so does its usual session. Where bars are rare, the next
+    # one may come after half a session's move.
+    with np.errstate(invalid="ignore"):
+        rare = medians(past.before("share", codes, days)) < _DENSE
+        unknown = rare & (medians(past.before("bars", codes, days)) < _FEW)
+    ranges = np.where(rare, _RARE_RANGES, _RANGES) * medians(past.before("range", codes, days))
+    floor = np.where(unknown, np.inf, np.fmax(rule.limits["floor"], ranges))
+    limits = _limits(rule, past.before("return_scale", codes, days), floor)
+    values = np.abs(float_values(jumps["value"]))
+    over = np.flatnonzero((values > limits) & ~_are_openings(openings, codes, days, int_values(jumps["ts"]), values))
+    if not len(over):
+        return []
+    return [row | {"limit": limit} for row, limit in zip(jumps.take(over).to_pylist(), limits[over], strict=True)]
 
 
 def opening_outliers(

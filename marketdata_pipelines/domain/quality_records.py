@@ -69,6 +69,7 @@ class Suspicion(StrEnum):
     ZERO_VOLUME_MOVE = "zero_volume_move"  # bars without volume whose price moves
     TIME_SHIFT = "time_shift"  # a session displaced as a whole
     LABEL_SHIFT = "label_shift"  # bars that seem to be labelled by their end (or start) against what is declared
+    GAP = "gap"  # bars missing between two others
     OPENING_JUMP = "opening_jump"  # the session's first open: judged against the session before
 
 
@@ -125,7 +126,7 @@ SUSPECT_SCHEMA = pa.schema(
     ]
 )
 
-# One row a check of the walk that failed as a whole, as a user's expectation may; the table is there only while there is
+# One row a check of the walk that failed as a whole, as an expectation may; the table is there only while there is
 # one. `bars` is null where that is not known.
 VERDICT_SCHEMA = pa.schema(
     [

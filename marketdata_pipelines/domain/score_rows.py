@@ -33,8 +33,8 @@ class ScoreRows:
     """N symbol-sessions in order of (symbol, session), or N sessions as wholes (`codes` -1).
 
     `session` is each one's place in `session_days` (days since 1970). `rejected` has a column a dimension, in the order
-    of `Dimension`. `usual` are the bars that weigh it beside the others; not `is_there`: it has no profile. `nobodys_*` are rows of the sessions whose
-    symbol nobody knows.
+    of `Dimension`. `usual` are the bars that weigh a row beside the others. A row that is not `is_there` has no
+    profile. `nobodys_*` are, by session, the rows whose symbol nobody knows.
     """
 
     names: list[str]

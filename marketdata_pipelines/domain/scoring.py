@@ -82,8 +82,8 @@ def score(
 ) -> pa.Table:
     """The scores of a partition.
 
-    Shape:   `profiles` (PROFILE_SCHEMA), `findings` (FINDING_SCHEMA) of one partition and `history`, the profiles of up
-             to 20 sessions before, in any order. Returns SCORE_SCHEMA sorted by (symbol, session_date), null first: a
+    Shape:   `profiles` (PROFILE_SCHEMA), `findings` (FINDING_SCHEMA) of one partition and `history`, the profiles of
+             the sessions before, in any order. Returns SCORE_SCHEMA sorted by (symbol, session_date), null first: a
              total for each session, and a row for each symbol-session that has a profile or a finding of its own.
     Units:   0 to 100 with two decimals; never NaN or infinite.
     Bounds:  findings about rows that others have taken the place of (`standing` false) count for nothing.
@@ -134,7 +134,7 @@ def _sum(column: pa.ChunkedArray) -> int:
 
 def _dimensions(completeness: Floats, rejected: Floats, raw_rows: Floats, taken: Floats) -> Floats:
     """The dimensions of N rows, in the order of `Dimension`: what is left after rejected rows and findings."""
-    # Of the rows that would have been accepted but for this dimension: no other one's rejected rows make it look better.
+    # Of the rows that but for this dimension would stand: rows rejected for another one must not make it look better.
     accepted = np.maximum(raw_rows - rejected.sum(axis=1), 0.0)[:, None]
     shares = rejected / np.maximum(accepted + rejected, 1.0)
     left = np.clip(100.0 * (1.0 - shares) - taken, 0.0, 100.0)

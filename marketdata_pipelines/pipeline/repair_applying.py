@@ -14,6 +14,7 @@ import pyarrow as pa
 from marketdata_pipelines.domain.bars import RAW_BAR_SCHEMA
 from marketdata_pipelines.domain.feeds import DataKind, Feed
 from marketdata_pipelines.domain.partitions import partition_span, period_of
+from marketdata_pipelines.domain.quality_events import QualityEvent, QualityEventKind
 from marketdata_pipelines.domain.repairs import REPAIR, Repair, instant
 from marketdata_pipelines.domain.rules import mask_to_rules
 from marketdata_pipelines.domain.sessions import EPOCH
@@ -22,6 +23,7 @@ from marketdata_pipelines.errors import BarsInvalid, StoreError
 from marketdata_pipelines.pipeline.coarse import CoarseBars
 from marketdata_pipelines.pipeline.ingest import FileReport, IngestMode, IngestRun, SourceFile, ingest_files
 from marketdata_pipelines.pipeline.placement import row_times
+from marketdata_pipelines.pipeline.quality_events import note_repair
 from marketdata_pipelines.pipeline.repair_documents import file_name, repair_id, write_record
 from marketdata_pipelines.pipeline.versions import code_version
 from marketdata_pipelines.sources.parsed import Chunk, Finding, TableChunk
@@ -71,6 +73,8 @@ def apply_repairs(
         run = IngestRun(run_id=run_id, mode=mode, restart=True, clock=clock)
         report: FileReport
         (report,) = ingest_files(lake, feed, [_source(lake, repair, clock())], run)
+        # Beside the ledger, which is what counts: this log tells people.
+        note_repair(lake, feed.name, repair.partition, _event(repair), clock())
         yield RepairReport(repair.id, RepairStatus.APPLIED, repair.partition, report.rows)
 
 
@@ -119,6 +123,8 @@ def undo_repair(lake: Lake, feed: Feed, wanted: str, *, run_id: str, clock: Cloc
             code_version=code_version(),
         )
         lake.catalog.record_ingest(withdrawn, [])
+    undone = QualityEvent(QualityEventKind.REPAIRED, detail=f"{wanted} {_UNDONE}")
+    note_repair(lake, feed.name, partition, undone, withdrawn.known_at_us)
     return RepairReport(wanted, RepairStatus.UNDONE, partition, 0)
 
 
@@ -135,6 +141,12 @@ def standing_repairs(lake: Lake, feed: Feed, partitions: Sequence[str] | None = 
         for each in lake.catalog.standing_parts(feed.name, partitions)
         if each.ingest.pulled is not None and each.ingest.pulled.provider == REPAIR
     }
+
+
+def _event(repair: Repair) -> QualityEvent:
+    symbol = repair.symbols[0] if len(repair.symbols) == 1 else None
+    detail = f"{repair.id} {repair.kind}, rows {repair.count}: {repair.evidence}"
+    return QualityEvent(QualityEventKind.REPAIRED, repair.session, repair.rule, symbol, detail)
 
 
 def _choose(lake: Lake, feed: Feed, ordered: Sequence[Repair]) -> tuple[list[Repair], list[RepairReport]]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from marketdata_pipelines.domain.bars import SYMBOL
 from marketdata_pipelines.domain.feeds import Feed
 from marketdata_pipelines.domain.frames import int_values, symbol_codes
+from marketdata_pipelines.domain.missing_runs import without_rejected_runs
 from marketdata_pipelines.domain.profiles import profile_bars, with_rows
 from marketdata_pipelines.domain.quality_records import SUSPECT_SCHEMA
 from marketdata_pipelines.domain.session_grid import Ints, SessionGrid
@@ -48,7 +49,8 @@ def note_bars(
         suspects += _of_replaced_rows(feed, grid, sessions, parts, decided, horizon_us)
         suspects += _shifted(feed, grid, sessions, parts, decided)
     profiles = with_rows(feed, profiles, validated.rejected, grid, sessions, horizon_us)
-    return Noted(profiles, _ordered(suspects))
+    # Rows that were kept out are told as such, not once more as missing.
+    return Noted(profiles, without_rejected_runs(_ordered(suspects), validated.rejected))
 
 
 def _ordered(suspects: Sequence[pa.Table]) -> pa.Table:

@@ -79,9 +79,7 @@ def clear_lake(lake: Lake, feed: Feed) -> None:
         lake.store(feed.name, misplaced, {})
 
 
-def walker_of(
-    lake: Lake, feed: Feed, suites: Sequence[Suite] | None = None, *, run_id: str = ""
-) -> "PartitionWalker":
+def walker_of(lake: Lake, feed: Feed, suites: Sequence[Suite] | None = None, *, run_id: str = "") -> "PartitionWalker":
     """A walker with the default checks, unless others are given; what it stores is told to be of that run."""
     return PartitionWalker(lake, feed, default_suites() if suites is None else suites, run_id)
 

@@ -121,9 +121,7 @@ def _chunks(keys: Iterator[str]) -> Iterator[tuple[list[str], Exception | None]]
         yield chunk, None
 
 
-def _walk(
-    root: Path, feed: Feed, period: Period, keys: Sequence[str], wanted: frozenset[str], run_id: str
-) -> _Walked:
+def _walk(root: Path, feed: Feed, period: Period, keys: Sequence[str], wanted: frozenset[str], run_id: str) -> _Walked:
     outcomes: list[PartitionOutcome] = []
     try:
         walker = _walker(root, feed, run_id)

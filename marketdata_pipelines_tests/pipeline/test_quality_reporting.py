@@ -5,7 +5,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from typing import Any
 
+import pyarrow as pa
 import pytest
 from filelock import FileLock
 
@@ -221,3 +223,21 @@ def test_an_expectation_nobody_can_evaluate_names_its_file(lake: Lake, settings:
     with pytest.raises(SettingsInvalid, match=r"odd\.yaml"):
         bring(lake, settings)
     assert reports_behind(lake, FEED, settings)
+
+
+def test_a_session_that_is_stored_again_while_it_is_looked_at_is_looked_at_again(
+    lake: Lake, settings: Settings
+) -> None:
+    class BusyLake(Lake):
+        stored_again = False
+
+        def read(self, table: str, *args: Any, **more: Any) -> pa.Table:
+            if not self.stored_again:
+                self.stored_again = True
+                store_session(lake, "2024-03-08", 60.0, "second")
+            return super().read(table, *args, **more)
+
+    done = bring(BusyLake(settings.lake), settings)
+
+    assert (keys_of(done), done.left) == (["2024-03-08", "2024-03-07", "2024-02-29"], 0)
+    assert not reports_behind(lake, FEED, settings)

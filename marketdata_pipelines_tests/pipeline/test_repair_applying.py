@@ -13,6 +13,7 @@ from marketdata_pipelines.errors import BarsInvalid, StoreError
 from marketdata_pipelines.pipeline.corrections import corrections_of
 from marketdata_pipelines.pipeline.ingest import IngestStatus
 from marketdata_pipelines.pipeline.past import PastTables
+from marketdata_pipelines.pipeline.quality_events import quality_events
 from marketdata_pipelines.pipeline.repair_applying import (
     RepairStatus,
     apply_repairs,
@@ -127,6 +128,21 @@ def test_the_ledger_keeps_the_repairs_evidence_and_release(broken: Lake, feed: F
     assert (name, partition, ingest.run_id, ingest.file) == (repair.id, DAY, "repairing", f"repair-{repair.id}")
     assert (record.id, record.kind, record.evidence) == (repair.id, "high_low_swapped", repair.evidence)
     assert record.code_version == ingest.code_version
+
+
+def test_the_log_of_quality_tells_of_repairs_applied_and_undone(broken: Lake, feed: Feed) -> None:
+    (repair,) = proposed(broken, feed)
+    apply_all(broken, feed)
+    undo_repair(broken, feed, repair.id, run_id="undo", clock=lambda: LATE)
+
+    told = [row for row in quality_events(broken, feed.name).to_pylist() if row["event"] == "repaired"]
+
+    assert [(row["partition"], row["symbol"], row["rule"]) for row in told] == [
+        (DAY, "A", "high_below_low"),
+        (DAY, None, None),
+    ]
+    assert told[0]["detail"].startswith(f"{repair.id} high_low_swapped, rows 1: high ")
+    assert told[1]["detail"] == f"{repair.id} undone"
 
 
 def test_a_changed_bar_is_told_as_a_correction_caused_by_the_repair(lake: Lake, feed: Feed) -> None:

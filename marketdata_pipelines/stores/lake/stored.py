@@ -35,9 +35,7 @@ class Stored:
         return live_files(self.path, self.deltas)
 
 
-def with_runs(
-    entries: Iterable[Stored], before: Mapping[tuple[str, str], Stored], run_id: str | None
-) -> list[Stored]:
+def with_runs(entries: Iterable[Stored], before: Mapping[tuple[str, str], Stored], run_id: str | None) -> list[Stored]:
     """With the run that made their rows; None: that of the entries they replace, by (table, partition)."""
     if run_id is not None:
         return [replace(entry, run_id=run_id) for entry in entries]

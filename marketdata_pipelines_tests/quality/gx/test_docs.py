@@ -1,11 +1,10 @@
 """Data Docs: complete and offline, whoever records and builds at the same time."""
 
-import json
+import multiprocessing
 import re
-import subprocess
-import sys
 import time
 from html.parser import HTMLParser
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -237,38 +236,32 @@ def test_a_site_that_stays_locked_is_named(tmp_path: Path, monkeypatch: pytest.M
         site.build("2024-03")
 
 
-_RECORD_AND_BUILD = """
-import json, sys
-from pathlib import Path
-from marketdata_pipelines.quality.gx.docs import DocsSite
-from marketdata_pipelines.quality.suites.records import SuiteOutcome
-folder, number, result, now = Path(sys.argv[1]), int(sys.argv[2]), json.loads(sys.stdin.read()), int(sys.argv[3])
-site = DocsSite(folder, "feed")
-for session in range(1, 6):
-    outcome = SuiteOutcome("feed.validated_bars", "validated_bars", 40, (), result)
-    site.record("2024-03", f"2024-03-{session:02}", outcome, now + number)
-    site.record("2024-03", f"2024-03-{10 + number}", outcome, now + session)
-    site.build("2024-03")
-"""
+def record_and_build(folder: Path, number: int, result: dict[str, Any], together: Barrier) -> None:
+    """What one of several processes does to a month at the same time as the others."""
+    site = DocsSite(folder, "feed")
+    together.wait(120)
+    for session in range(1, 6):
+        outcome = SuiteOutcome("feed.validated_bars", "validated_bars", 40, (), result)
+        site.record("2024-03", f"2024-03-{session:02}", outcome, NOW + number)
+        site.record("2024-03", f"2024-03-{10 + number}", outcome, NOW + session)
+        site.build("2024-03")
 
 
 def test_four_processes_may_record_and_build_at_once(tmp_path: Path, good: SuiteOutcome) -> None:
-    text: Any = json.dumps(good.result)
-    command = [sys.executable, "-c", _RECORD_AND_BUILD, str(tmp_path)]
+    # Forked from a server that has imported Great Expectations once, not four times.
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["marketdata_pipelines.quality.gx.rule_expectations"])
+    together = context.Barrier(4)
     running = [
-        subprocess.Popen([*command, str(number), str(NOW)], stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        for number in range(4)
+        context.Process(target=record_and_build, args=(tmp_path, number, good.result, together)) for number in range(4)
     ]
 
-    # All of them are given their result at once, after which each reads, records and builds.
     for process in running:
-        assert process.stdin
-        process.stdin.write(text)
-        process.stdin.close()
-        process.stdin = None
-    ended = [(process.communicate(timeout=200)[1], process.returncode) for process in running]
+        process.start()
+    for process in running:
+        process.join(200)
 
-    assert [code for _, code in ended] == [0, 0, 0, 0], ended
+    assert [process.exitcode for process in running] == [0, 0, 0, 0]
     site = DocsSite(tmp_path, "feed")
     index = site.build("2024-03").read_text("utf-8")
     results = list((site.root / "2024-03" / ".results" / "validated_bars").rglob("*.json"))
