@@ -14,6 +14,7 @@ from marketdata_pipelines.cli.consoles import output, plain
 from marketdata_pipelines.cli.demo_faults import FaultReport, compare_faults
 from marketdata_pipelines.cli.demo_run import DemoResult
 from marketdata_pipelines.cli.tally_text import print_problems
+from marketdata_pipelines.domain.grades import grade_of
 from marketdata_pipelines.domain.intervals import TIMEFRAMES
 from marketdata_pipelines.serving.answers import LakeReader
 
@@ -32,6 +33,7 @@ def print_summary(reader: LakeReader, results: Sequence[DemoResult]) -> None:
     out.print(_rows_grid(results))
     reports = {r.feed.name: compare_faults(reader, r.feed, r.start, r.end) for r in results}
     out.print(_faults_grid({name: report for name, report in reports.items() if report is not None}))
+    out.print(_quality_grid(results))
     out.print(_bars_grid(results))
     _print_chart(reader, [result.feed.name for result in results])
     for result in results:
@@ -82,6 +84,17 @@ def _faults_grid(reports: dict[str, FaultReport]) -> Table:
     return grid
 
 
+def _quality_grid(results: Sequence[DemoResult]) -> Table:
+    grid = _grid("\nQuality", ("feed",), ("score", "grade"))
+    grid.add_column("findings by rule", overflow="fold")
+    for result in results:
+        tally = result.tally
+        if tally.score is not None:
+            found = ", ".join(f"{rule} {count:,}" for rule, count in tally.findings.most_common())
+            grid.add_row(result.feed.name, f"{tally.score:.1f}", str(grade_of(tally.score)), found or "none")
+    return grid
+
+
 def _bars_grid(results: Sequence[DemoResult]) -> Table:
     grid = _grid("\nBars written", ("timeframe",), [result.feed.name for result in results])
     for timeframe in TIMEFRAMES:
@@ -121,6 +134,7 @@ def _print_next(loaded: Sequence[str]) -> None:
         ("up", "the graph, its runs and checks, at http://localhost:3000"),
         (f"bars {feed} --timeframe {timeframe}", "bars; add --format csv, json or parquet"),
         (f"table {feed} daily_summary", "one of the views"),
+        (f"quality {feed} --open", "scores, findings, and the report in the browser"),
         (f"rejected {feed}", "rejected rows with place, reason and original text"),
         (f"gaps {feed}", "what is missing against the calendar"),
         ("feeds", "what is configured and stored"),

@@ -33,6 +33,11 @@ class Tally:
     scores: list[float] = field(default_factory=list)
 
     @property
+    def score(self) -> float | None:
+        """The mean score of the partitions judged, 0 to 100; None where none was."""
+        return sum(self.scores) / len(self.scores) if self.scores else None
+
+    @property
     def succeeded(self) -> bool:
         return not (self.blocked or self.failures or self.failed_checks)
 
@@ -85,7 +90,7 @@ class Tally:
             "failures": self.failures,
             "notes": self.notes,
             "findings": dict(self.findings.most_common()),
-            "score": round(sum(self.scores) / len(self.scores), 2) if self.scores else None,
+            "score": None if self.score is None else round(self.score, 2),
         }
 
 

@@ -2,6 +2,7 @@
 
 from marketdata_pipelines.cli.consoles import counted, output, plain
 from marketdata_pipelines.cli.tally import Tally
+from marketdata_pipelines.domain.grades import grade_of
 
 _SHOWN = 20
 
@@ -20,9 +21,21 @@ def print_tally(tally: Tally, feed: str) -> None:
     if tally.bars:
         written = ", ".join(f"{timeframe} {rows:,}" for timeframe, rows in tally.bars.items())
         out.print(plain(f"  bars written: {written}"), soft_wrap=True)
+    if tally.score is not None:
+        out.print(plain(f"  quality: {quality_text(tally)}"), soft_wrap=True)
     print_problems(tally)
     if tally.rejected_rows:
         out.print(plain(f"  see them: marketdata rejected {feed}", "dim"), soft_wrap=True)
+    if tally.findings:
+        out.print(plain(f"  what was found: marketdata quality {feed}", "dim"), soft_wrap=True)
+
+
+def quality_text(tally: Tally) -> str:
+    """Score and grade of what was judged, and its findings by rule."""
+    if tally.score is None:
+        return "not judged"
+    found = ", ".join(f"{rule} {count:,}" for rule, count in tally.findings.most_common(_SHOWN))
+    return f"{tally.score:.1f} of 100, grade {grade_of(tally.score)}; {found or 'nothing found'}"
 
 
 def print_problems(tally: Tally) -> None:

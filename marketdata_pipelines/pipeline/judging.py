@@ -47,6 +47,7 @@ from marketdata_pipelines.pipeline.quality_events import note_changes
 from marketdata_pipelines.pipeline.versions import Versions
 from marketdata_pipelines.quality.examples import findings_by_rule
 from marketdata_pipelines.quality.scores import quality_checks, score_facts
+from marketdata_pipelines.quality.suites.batches import is_sampled
 from marketdata_pipelines.stores.lake.catalog import Stored
 from marketdata_pipelines.stores.lake.lake import Lake, TableWrite, digest
 
@@ -115,7 +116,7 @@ class PartitionJudge:
             writes += [TableWrite(name, key, None, "") for name in _MADE if noted.at(name, key) is not None]
             return None
         own = PROFILE_SCHEMA.empty_table() if profiles is None else self._profiles(key, profiles.inputs)
-        suspects = self._table(QUALITY_SUSPECTS, key, noted, SUSPECT_SCHEMA)
+        suspects = self._sampled(self._table(QUALITY_SUSPECTS, key, noted, SUSPECT_SCHEMA))
         history, read = self._history(key, noted)
         told = self._table(QUALITY_VERDICTS, key, noted, VERDICT_SCHEMA)
         first_day = partition_span(key, self._period)[0]
@@ -150,6 +151,15 @@ class PartitionJudge:
             elif noted.at(name, key) is not None:
                 writes.append(TableWrite(name, key, None, inputs))
         return _Judged(scores, findings)
+
+    def _sampled(self, suspects: pa.Table) -> pa.Table:
+        """Those of the share of symbols that statistics look at, where the feed asks for one."""
+        share = self._feed.quality.sample
+        if share is None or not suspects.num_rows:
+            return suspects
+        names = suspects["symbol"].cast(pa.string()).to_pylist()
+        chosen = {name for name in set(names) if is_sampled(name or "", share)}
+        return suspects.filter(pa.array([name in chosen for name in names]))
 
     def _compared(self, key: str) -> ComparedPartition | None:
         """What the feeds it names say; None where it names none."""
