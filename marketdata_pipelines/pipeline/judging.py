@@ -18,6 +18,7 @@ from marketdata_pipelines.domain.disputes import DISPUTE_SCHEMA, SOURCE_SCORE_SC
 from marketdata_pipelines.domain.feeds import Feed
 from marketdata_pipelines.domain.finding_rows import sorted_findings
 from marketdata_pipelines.domain.frames import count_symbols
+from marketdata_pipelines.domain.history import WINDOW
 from marketdata_pipelines.domain.judging import judge
 from marketdata_pipelines.domain.partitions import Period, partition_key, partition_keys, partition_span, period_of
 from marketdata_pipelines.domain.quality_records import (
@@ -51,9 +52,7 @@ from marketdata_pipelines.quality.suites.batches import is_sampled
 from marketdata_pipelines.stores.lake.catalog import Stored
 from marketdata_pipelines.stores.lake.lake import Lake, TableWrite, digest
 
-# Sessions before that a session is judged beside.
-HISTORY_SESSIONS = 10
-# Days that hold so many of any market's.
+# Days that hold the sessions of any market that a session is judged beside.
 _LOOK_BACK_DAYS = 25
 _KEPT = 64
 _PREVIEW_ROWS = 5
@@ -187,7 +186,7 @@ class PartitionJudge:
         """The date of the earliest session that is read for a partition; its own first day where none is before."""
         start = partition_span(key, self._period)[0]
         before = self._calendar.sessions(start - timedelta(days=_LOOK_BACK_DAYS), start - timedelta(days=1))
-        return before[-HISTORY_SESSIONS:][0].date if before else start
+        return before[-WINDOW:][0].date if before else start
 
     def _first_before(self, key: str) -> str:
         return partition_key(self._first_session_before(key), self._period)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from marketdata_pipelines.domain.feeds import Feed
+from marketdata_pipelines.errors import MarketDataError
 from marketdata_pipelines.quality.expectations import (
     UserExpectation,
     expectations_folder,
@@ -43,7 +44,11 @@ def expectation_checks(home: Path, feed: Feed) -> CheckExpectations:
     from marketdata_pipelines.quality.gx.user_expectations import check_expectations, run_expectations
 
     for table, expected in by_table.items():
-        check_expectations(expected, suite_of(feed, table))
+        try:
+            suite = suite_of(feed, table)
+        except MarketDataError as error:
+            raise expected[0].fail("table", str(error)) from error
+        check_expectations(expected, suite)
 
     def check(table: str, rows: pa.Table, facts: Mapping[str, str]) -> SuiteOutcome | None:
         expected = by_table.get(table)

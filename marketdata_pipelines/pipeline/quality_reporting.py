@@ -30,7 +30,9 @@ from marketdata_pipelines.pipeline.quality_state import (
 from marketdata_pipelines.pipeline.quality_validating import PartitionValidator, Validated, quality_inputs
 from marketdata_pipelines.pipeline.report_data import collect_report
 from marketdata_pipelines.pipeline.report_files import write_index, write_report
+from marketdata_pipelines.pipeline.tick_sizes import TickSizes
 from marketdata_pipelines.settings.environment import Settings
+from marketdata_pipelines.settings.references_file import load_references
 from marketdata_pipelines.stores.lake.lake import Lake, digest
 
 Say = Callable[[str], None]
@@ -120,7 +122,6 @@ def bring_up_to_date(
             SettingsInvalid for an expectation of the user that nobody can evaluate, naming file and key.
     """
     began = clock()
-    began = clock()
     with _alone(quality_folder(settings), feed, seconds_to_wait, progress):
         behind = reports_behind(lake, feed, settings)
         if not behind:
@@ -154,7 +155,9 @@ class _Work:
 
         self._expected = expectations_digest(settings.folder, feed.name)
         check = expectation_checks(settings.folder, feed) if self._expected else None
-        self._validator = PartitionValidator(lake, feed, run_suite, check, expected=self._expected)
+        references = load_references(settings.feeds_file) if feed.instruments else {}
+        ticks = TickSizes.of(lake, feed, references)
+        self._validator = PartitionValidator(lake, feed, run_suite, check, expected=self._expected, ticks=ticks)
         self._docs = DocsSite(self._folder, feed.name)
         self._validated: list[Validation] = []
         self._months: list[str] = []

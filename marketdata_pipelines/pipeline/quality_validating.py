@@ -24,7 +24,9 @@ from marketdata_pipelines.domain.tables import REJECTED_BARS, VALIDATED_BARS, fe
 from marketdata_pipelines.errors import PartitionMissing
 from marketdata_pipelines.pipeline.quality_expectations import CheckExpectations
 from marketdata_pipelines.pipeline.quality_state import Validation
+from marketdata_pipelines.pipeline.tick_sizes import TickSizes
 from marketdata_pipelines.quality.scores import score_facts
+from marketdata_pipelines.quality.suites.bar_suites import validated_suite
 from marketdata_pipelines.quality.suites.batches import BarFacts, table_batch, validated_batch
 from marketdata_pipelines.quality.suites.records import Batch, SuiteOutcome, TableSuite
 from marketdata_pipelines.quality.suites.symbol_sessions import symbol_sessions
@@ -83,15 +85,25 @@ def _watched(feed: Feed) -> set[str]:
 class PartitionValidator:
     """Validates the partitions of one feed: `run` evaluates a suite, `check` what the user expects of a table.
 
-    `expected` stands for the user's expectations, as in `quality_inputs`.
+    `expected` stands for the user's expectations, as in `quality_inputs`; `ticks` are those of the feed's instruments.
     """
 
     def __init__(
-        self, lake: Lake, feed: Feed, run: RunSuite, check: CheckExpectations | None = None, *, expected: str = ""
+        self,
+        lake: Lake,
+        feed: Feed,
+        run: RunSuite,
+        check: CheckExpectations | None = None,
+        *,
+        expected: str = "",
+        ticks: TickSizes | None = None,
     ) -> None:
         self._lake, self._feed, self._run, self._check = lake, feed, run, check
+        self._ticks = ticks or TickSizes(None)
         self._about, self._watched = suites_version(feed) + expected, _watched(feed)
         self._suites = {table: suite_of(feed, table) for table in (*suite_tables(feed), SYMBOL_SESSIONS)}
+        if self._ticks.known:
+            self._suites[VALIDATED_BARS] = validated_suite(feed, with_ticks=True)
 
     def inputs(self, key: str) -> str:
         """As `quality_inputs`, of one partition key."""
@@ -162,7 +174,8 @@ class PartitionValidator:
             return table_batch(suite, rows, stored.rows)
         first, last = partition_span(key, period_of(self._feed.partition))
         known = self._lake.catalog.horizons(self._feed.name, key, key)
-        facts = BarFacts(known.get(key, 0), first, last)
+        ticks = self._ticks.on(first, pc.unique(rows["symbol"]).to_pylist()) if self._ticks.known else {}
+        facts = BarFacts(known.get(key, 0), first, last, ticks)
         return validated_batch(suite, self._feed, rows, stored.rows, facts)
 
     def _grade(self, key: str) -> str | None:

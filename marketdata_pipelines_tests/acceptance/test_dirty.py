@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from marketdata_pipelines.domain.rules import defect_kinds
+from marketdata_pipelines.domain.defect_kinds import named_kinds
 from marketdata_pipelines_tests.acceptance.commands import read_csv, run, shared_data
 
 FEEDS = """
@@ -16,12 +16,8 @@ feeds:
   dirty: {source: {kind: files}, interval: 1m, calendar: XNYS}
   clocks: {source: {kind: files}, interval: 1m, calendar: 24/7, asset_class: equity}
 """
-# Kinds that need statistics, reference data or another day's bars, which later suites bring.
-NOT_YET = {"price_spike_10x", "bad_print_wick", "tz_shift", "stale_flat_run", "split_unadjusted"}
 # Both passes of the repeated hour are in the file, in order: the rows are resolved, not rejected.
 RESOLVED = {"dst_ambiguous"}
-# A gap is a row that is not there: `marketdata gaps` reports it (asserted below).
-REPORTED_ELSEWHERE = {"gap_missing_minutes"}
 COLUMNS = ["file", "line", "row", "symbol", "ts", "rules", "original"]
 
 
@@ -43,17 +39,17 @@ def scored(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, dict[s
             ended = run(home, "ingest", feed, *map(str, files), "--materialize")
             assert ended.returncode in (0, 1), ended.stdout + ended.stderr
             assert "Traceback" not in ended.stderr
-            rows = read_csv(home, "rejected", feed).astype({"line": "Int64", "row": "Int64"})
+            rows = read_csv(home, "rejected", feed, "--findings").astype({"line": "Int64", "row": "Int64"})
             assert list(rows.columns) == COLUMNS
             rows.to_csv(target, index=False, header=False)
     kinds = home / "kinds.json"
-    kinds.write_text(json.dumps(defect_kinds()))
+    kinds.write_text(json.dumps(named_kinds()))
     command = [sys.executable, str(data.parent / "score.py"), str(rejected), "--kinds", str(kinds)]
     output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     return home, rejected, _scores(output), output
 
 
-def test_every_defect_that_needs_no_statistics_is_located(
+def test_every_defect_is_located(
     scored: tuple[Path, Path, dict[str, tuple[int, int, int]], str],
 ) -> None:
     _, rejected, scores, _ = scored
@@ -62,7 +58,7 @@ def test_every_defect_that_needs_no_statistics_is_located(
     missed = {
         kind: (located, labels)
         for kind, (located, _, labels) in scores.items()
-        if kind not in NOT_YET | RESOLVED | REPORTED_ELSEWHERE and located + beyond_reach.get(kind, 0) < labels
+        if kind not in RESOLVED and located + beyond_reach.get(kind, 0) < labels
     }
 
     assert missed == {}
@@ -73,11 +69,7 @@ def test_at_least_nine_of_ten_located_defects_are_named(
 ) -> None:
     _, _, scores, _ = scored
 
-    shares = [
-        named / labels
-        for kind, (_, named, labels) in scores.items()
-        if kind not in NOT_YET | RESOLVED | REPORTED_ELSEWHERE
-    ]
+    shares = [named / labels for kind, (_, named, labels) in scores.items() if kind not in RESOLVED]
 
     assert sum(shares) / len(shares) >= 0.9
 

@@ -1,8 +1,5 @@
 """The list of rules."""
 
-import json
-from pathlib import Path
-
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -53,9 +50,3 @@ def test_defect_kinds_name_known_rules() -> None:
 
     assert set(kinds) <= set(RULE_BY_ID)
     assert kinds["high_below_low"] == ["high_lt_low", "swapped_columns"]
-
-
-def test_the_published_defect_kinds_are_those_of_the_list() -> None:
-    published = Path(__file__).parents[2] / "docs" / "defect_kinds.json"
-
-    assert json.loads(published.read_text("utf-8")) == defect_kinds()

@@ -9,7 +9,7 @@ import pytest
 
 from marketdata_pipelines.domain.bars import AGGREGATE_SCHEMA, BAR_SCHEMA, REJECTED_SCHEMA
 from marketdata_pipelines.domain.session_grid import feed_grid
-from marketdata_pipelines.domain.tables import feed_tables
+from marketdata_pipelines.domain.tables import asset_sets
 from marketdata_pipelines.pipeline.aggregate import aggregate_partition
 from marketdata_pipelines.quality.checks import (
     BuiltinSuite,
@@ -142,7 +142,7 @@ def test_views_have_one_row_a_key() -> None:
 def test_every_asset_has_a_check_and_every_check_its_asset() -> None:
     for feed in (FEED, make_feed(interval="1d"), make_feed(interval="1M")):
         specs = check_specs(feed)
-        assets = {table_set.name for table_set in feed_tables(feed)}
+        assets = {table_set.name for table_set in asset_sets(feed)}
 
         assert {spec.asset for spec in specs} == assets
         assert len({(spec.asset, spec.name) for spec in specs}) == len(specs)
