@@ -26,14 +26,14 @@ import pyarrow.compute as pc
 from simulated_day import benchmark_feed
 
 import marketdata_pipelines as md
-from marketdata_pipelines.domain.defect_kinds import named_kinds
 from marketdata_pipelines.domain.feeds import Anchor
 from marketdata_pipelines.domain.partitions import period_of
+from marketdata_pipelines.domain.quality.defect_kinds import named_kinds
 from marketdata_pipelines.domain.session_grid import feed_calendar
 from marketdata_pipelines.domain.tables import REJECTED_BARS, VALIDATED_BARS, raw_asset
 from marketdata_pipelines.pipeline.acquire import file_source
 from marketdata_pipelines.pipeline.ingest import IngestRun, ingest_files
-from marketdata_pipelines.pipeline.judging import PartitionJudge
+from marketdata_pipelines.pipeline.quality.judging import PartitionJudge
 from marketdata_pipelines.pipeline.walk import walk_partitions
 from marketdata_pipelines.serving.answers import LakeReader
 from marketdata_pipelines.sources.files.listing import list_files

@@ -125,8 +125,8 @@ class _Level:
     """What the walk and the judging do beside the suite, session after session."""
 
     def __init__(self, feed: Any, stages: Stages) -> None:
-        from marketdata_pipelines.domain.quality_records import PROFILE_SCHEMA
-        from marketdata_pipelines.domain.quality_settings import active_rules
+        from marketdata_pipelines.domain.quality.records import PROFILE_SCHEMA
+        from marketdata_pipelines.domain.quality.settings import active_rules
 
         self._feed, self._stages, self._rules = feed, stages, active_rules(feed.quality)
         self._history: list[pa.Table] = [PROFILE_SCHEMA.empty_table()]
@@ -134,12 +134,12 @@ class _Level:
     def judge(self, day: date, bars: pa.Table) -> None:
         import numpy as np
 
-        from marketdata_pipelines.domain.judging import judge
-        from marketdata_pipelines.domain.profiles import profile_bars
-        from marketdata_pipelines.domain.scoring import score
+        from marketdata_pipelines.domain.quality.judging import judge
+        from marketdata_pipelines.domain.quality.profiles import profile_bars
+        from marketdata_pipelines.domain.quality.scoring import score
+        from marketdata_pipelines.domain.quality.shifts import shifted_sessions
+        from marketdata_pipelines.domain.quality.suspects import suspicious_bars
         from marketdata_pipelines.domain.session_grid import feed_calendar, feed_grid
-        from marketdata_pipelines.domain.shifts import shifted_sessions
-        from marketdata_pipelines.domain.suspects import suspicious_bars
 
         sessions = feed_calendar(self._feed).sessions(day, day)
         grid, raw = feed_grid(self._feed, day, day), _as_raw(bars)

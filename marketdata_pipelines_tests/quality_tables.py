@@ -6,15 +6,15 @@ from typing import Any
 
 import pyarrow as pa
 
-from marketdata_pipelines.domain.grades import grade_of, quality_of
-from marketdata_pipelines.domain.quality_records import (
+from marketdata_pipelines.domain.quality.grades import grade_of, quality_of
+from marketdata_pipelines.domain.quality.records import (
     FINDING_SCHEMA,
     QUALITY_FINDINGS,
     QUALITY_SCORES,
     SCORE_SCHEMA,
     Dimension,
 )
-from marketdata_pipelines.domain.quality_rules import QUALITY_RULE_BY_ID
+from marketdata_pipelines.domain.quality.rules import QUALITY_RULE_BY_ID
 from marketdata_pipelines.stores.lake.lake import Lake, TableWrite
 from marketdata_pipelines_tests.builders import us
 

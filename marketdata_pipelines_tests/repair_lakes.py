@@ -9,11 +9,11 @@ import pyarrow as pa
 
 from marketdata_pipelines.domain.feeds import Feed
 from marketdata_pipelines.domain.intervals import MINUTE_US
-from marketdata_pipelines.domain.quality_records import FINDING_SCHEMA, QUALITY_FINDINGS
+from marketdata_pipelines.domain.quality.records import FINDING_SCHEMA, QUALITY_FINDINGS
 from marketdata_pipelines.domain.tables import VALIDATED_BARS
 from marketdata_pipelines.pipeline.ingest import SourceFile
-from marketdata_pipelines.pipeline.repair_applying import RepairReport, apply_repairs
-from marketdata_pipelines.pipeline.repairing import RepairQuestion, propose_repairs
+from marketdata_pipelines.pipeline.repairs.applying import RepairReport, apply_repairs
+from marketdata_pipelines.pipeline.repairs.proposing import RepairQuestion, propose_repairs
 from marketdata_pipelines.stores.lake.lake import Lake, TableWrite
 from marketdata_pipelines_tests.builders import LATER, Row, bar, source_of, take_in, us, walk_stale
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from marketdata_pipelines.domain.quality_records import FINDING_SCHEMA, SCORE_SCHEMA, Dimension
+from marketdata_pipelines.domain.quality.records import FINDING_SCHEMA, SCORE_SCHEMA, Dimension
 
 DAY = date(2024, 3, 8)
 _LEVELS = ((90, "Excellent", "A"), (70, "Good", "B"), (50, "Fair", "C"), (30, "Poor", "D"), (0, "Unacceptable", "F"))

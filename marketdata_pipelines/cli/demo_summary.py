@@ -14,8 +14,8 @@ from marketdata_pipelines.cli.consoles import output, plain
 from marketdata_pipelines.cli.demo_faults import FaultReport, compare_faults
 from marketdata_pipelines.cli.demo_run import DemoResult
 from marketdata_pipelines.cli.tally_text import print_problems
-from marketdata_pipelines.domain.grades import grade_of
 from marketdata_pipelines.domain.intervals import TIMEFRAMES
+from marketdata_pipelines.domain.quality.grades import grade_of
 from marketdata_pipelines.serving.answers import LakeReader
 
 # (feed, symbol, timeframe): the first whose feed was loaded is drawn. IBM has no split in these years.

@@ -7,7 +7,7 @@ from rich import box
 from rich.table import Table
 
 from marketdata_pipelines.cli.consoles import counted, output, plain
-from marketdata_pipelines.pipeline.receipts import (
+from marketdata_pipelines.pipeline.receipts.records import (
     BaseBar,
     Difference,
     FileProof,

@@ -36,8 +36,8 @@ def profile(
         raise typer.BadParameter("--force replaces what --write-expectations writes; give both")
     from marketdata_pipelines.cli.profile_report import print_profile, profile_json
     from marketdata_pipelines.cli.progress import progress_bar
-    from marketdata_pipelines.domain.suggestions import suggest_limits
-    from marketdata_pipelines.pipeline import profiling_feed as profiling
+    from marketdata_pipelines.domain.quality.suggestions import suggest_limits
+    from marketdata_pipelines.pipeline.quality import profiling
     from marketdata_pipelines.serving.answers import LakeReader
     from marketdata_pipelines.serving.ranges import date_range
     from marketdata_pipelines.settings.environment import Settings

@@ -11,8 +11,8 @@ from rich.table import Table
 
 from marketdata_pipelines.cli.consoles import counted, output, plain
 from marketdata_pipelines.cli.terminal import readable
-from marketdata_pipelines.domain.feed_profile import FeedFigures
-from marketdata_pipelines.domain.suggestions import Suggestion, settings_snippet
+from marketdata_pipelines.domain.quality.feed_profile import FeedFigures
+from marketdata_pipelines.domain.quality.suggestions import Suggestion, settings_snippet
 
 _SHOWN_SYMBOLS = 5
 _COLUMNS = ("count", "nulls", "distinct", "min", "p1", "p50", "p99", "max", "mean", "std", "zero_share")

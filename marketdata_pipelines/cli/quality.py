@@ -124,7 +124,7 @@ def quality(
 def _print_rules(feed: str | None) -> None:
     if feed is not None:
         raise typer.BadParameter("--rules prints the rules of every feed; leave FEED out")
-    from marketdata_pipelines.domain.rule_pages import rules_page
+    from marketdata_pipelines.domain.quality.rule_pages import rules_page
 
     print(rules_page(), end="")
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from marketdata_pipelines.errors import StoreError
 
 if TYPE_CHECKING:
-    from marketdata_pipelines.pipeline.quality_reporting import Reported
+    from marketdata_pipelines.pipeline.quality.reporting import Reported
     from marketdata_pipelines.serving.answers import LakeReader
 
 # Nobody asked for reports, only for a look: what takes longer is left to --report or the running system.
@@ -25,7 +25,7 @@ def renew_reports(reader: "LakeReader", feed: str, *, asked: bool) -> None:
 
     from marketdata_pipelines.cli.consoles import notes, plain
     from marketdata_pipelines.errors import PartitionConflict
-    from marketdata_pipelines.pipeline.quality_reporting import (
+    from marketdata_pipelines.pipeline.quality.reporting import (
         SECONDS_TO_WAIT,
         bring_up_to_date,
         reports_behind,

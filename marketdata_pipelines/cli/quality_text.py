@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from marketdata_pipelines.cli.consoles import counted, output, plain
-from marketdata_pipelines.domain.quality_records import Dimension
+from marketdata_pipelines.domain.quality.records import Dimension
 from marketdata_pipelines.serving.quality_summary import DayScore, QualitySummary, RuleCount
 
 _FILE_WIDTH = 160

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
     from marketdata_pipelines.cli.tally import Tally
     from marketdata_pipelines.domain.feeds import Feed
-    from marketdata_pipelines.domain.repairs import Repair
-    from marketdata_pipelines.pipeline.repair_applying import RepairReport
-    from marketdata_pipelines.pipeline.repairing import RepairQuestion
+    from marketdata_pipelines.domain.repairs.records import Repair
+    from marketdata_pipelines.pipeline.repairs.applying import RepairReport
+    from marketdata_pipelines.pipeline.repairs.proposing import RepairQuestion
     from marketdata_pipelines.stores.lake.lake import Lake
 
 _MIN_CONFIDENCE = 0.95
@@ -80,7 +80,7 @@ def repair(
     wanted = answer_format(form, out, as_json=as_json)
     named, withdrawn = split_symbols(apply), split_symbols(undo)
     _check_options(named, withdrawn, apply_all=apply_all, applied=applied, dry_run=dry_run)
-    from marketdata_pipelines.pipeline.repairing import RepairQuestion
+    from marketdata_pipelines.pipeline.repairs.proposing import RepairQuestion
     from marketdata_pipelines.serving.answers import LakeReader
     from marketdata_pipelines.serving.ranges import date_range
 
@@ -132,7 +132,7 @@ def _proposed(
     Errors: StoreError for a name that is neither proposed nor applied.
     """
     from marketdata_pipelines.cli.progress import progress_bar
-    from marketdata_pipelines.pipeline.repairing import named_repairs, propose_repairs
+    from marketdata_pipelines.pipeline.repairs.proposing import named_repairs, propose_repairs
 
     if named is not None:
         return named_repairs(lake, feed, named)
@@ -144,7 +144,7 @@ def _proposed(
 def _list_proposals(feed: str, repairs: "Sequence[Repair]", wanted: Format, out: "Out") -> None:
     from marketdata_pipelines.cli.answers import write_answer
     from marketdata_pipelines.cli.repair_report import print_proposals
-    from marketdata_pipelines.domain.repairs import proposal_table
+    from marketdata_pipelines.domain.repairs.records import proposal_table
 
     table = proposal_table(repairs)
     if wanted is Format.TABLE and out is None:
@@ -163,7 +163,7 @@ def _list_applied(lake: "Lake", feed: "Feed", wanted: Format, out: "Out") -> Non
 def _show_rows(lake: "Lake", feed: "Feed", repairs: "Sequence[Repair]", wanted: Format, out: "Out") -> None:
     from marketdata_pipelines.cli.answers import write_answer
     from marketdata_pipelines.cli.repair_report import rows_table
-    from marketdata_pipelines.pipeline.repair_applying import check_repair
+    from marketdata_pipelines.pipeline.repairs.applying import check_repair
 
     for each in repairs:
         check_repair(lake, feed, each, _now_us())
@@ -172,7 +172,7 @@ def _show_rows(lake: "Lake", feed: "Feed", repairs: "Sequence[Repair]", wanted: 
 
 def _apply(lake: "Lake", feed: "Feed", repairs: "Sequence[Repair]", named: list[str] | None, *, as_json: bool) -> int:
     from marketdata_pipelines.cli.progress import progress_bar
-    from marketdata_pipelines.pipeline.repair_applying import RepairStatus, apply_repairs, known_reports
+    from marketdata_pipelines.pipeline.repairs.applying import RepairStatus, apply_repairs, known_reports
 
     reports = known_reports(lake, feed, named or ())
     with progress_bar(f"{feed.name} repairs", len(repairs)) as bar:
@@ -186,7 +186,7 @@ def _apply(lake: "Lake", feed: "Feed", repairs: "Sequence[Repair]", named: list[
 
 
 def _undo(lake: "Lake", feed: "Feed", ids: list[str], *, as_json: bool) -> int:
-    from marketdata_pipelines.pipeline.repair_applying import undo_repair
+    from marketdata_pipelines.pipeline.repairs.applying import undo_repair
 
     reports = [undo_repair(lake, feed, each, run_id=_run_id(), clock=_now_us) for each in ids]
     return _finish(lake, feed, reports, (), as_json=as_json)

@@ -12,9 +12,9 @@ from marketdata_pipelines.cli.consoles import counted, output, plain
 from marketdata_pipelines.cli.tally import Tally
 from marketdata_pipelines.domain.bars import TS
 from marketdata_pipelines.domain.feeds import Feed
-from marketdata_pipelines.domain.repairs import REPAIR_ROW_SCHEMA, Repair
-from marketdata_pipelines.pipeline.repair_applying import RepairReport, RepairStatus, standing_repairs
-from marketdata_pipelines.pipeline.repair_documents import read_record
+from marketdata_pipelines.domain.repairs.records import REPAIR_ROW_SCHEMA, Repair
+from marketdata_pipelines.pipeline.repairs.applying import RepairReport, RepairStatus, standing_repairs
+from marketdata_pipelines.pipeline.repairs.documents import read_record
 from marketdata_pipelines.stores.lake.lake import Lake
 
 _SHOWN = 40

@@ -2,7 +2,7 @@
 
 from marketdata_pipelines.cli.consoles import counted, output, plain
 from marketdata_pipelines.cli.tally import Tally
-from marketdata_pipelines.domain.grades import grade_of
+from marketdata_pipelines.domain.quality.grades import grade_of
 
 _SHOWN = 20
 

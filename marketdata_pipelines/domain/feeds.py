@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from marketdata_pipelines.domain.intervals import HOUR_US, Interval, coarser_timeframes
-from marketdata_pipelines.domain.quality_settings import QualitySpec
+from marketdata_pipelines.domain.quality.settings import QualitySpec
 from marketdata_pipelines.domain.schedules import Schedule
 
 

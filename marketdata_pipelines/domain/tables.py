@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from marketdata_pipelines.domain.feeds import DataKind, Feed, PartitionBy
 from marketdata_pipelines.domain.intervals import DAILY, INTRADAY, MONTHLY, WEEKLY, table_name
 from marketdata_pipelines.domain.partitions import Period, period_of
-from marketdata_pipelines.domain.quality_records import QUALITY_FINDINGS, QUALITY_SCORES, Level
+from marketdata_pipelines.domain.quality.records import QUALITY_FINDINGS, QUALITY_SCORES, Level
 
 RAW_BARS, RAW_TRADES = "raw_bars", "raw_trades"
 VALIDATED_BARS, REJECTED_BARS = "validated_bars", "rejected_bars"

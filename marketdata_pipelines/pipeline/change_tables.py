@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from marketdata_pipelines.domain.corrections import CORRECTION_SCHEMA, KINDS, VALUES, ChangeKind
 from marketdata_pipelines.domain.frames import symbol_column, timestamps
-from marketdata_pipelines.domain.repairs import REPAIR
+from marketdata_pipelines.domain.repairs.records import REPAIR
 from marketdata_pipelines.domain.session_grid import Ints
 from marketdata_pipelines.pipeline.bar_history import BarHistory
 from marketdata_pipelines.pipeline.ingest import IngestStatus

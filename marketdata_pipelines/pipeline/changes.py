@@ -12,7 +12,7 @@ from marketdata_pipelines.domain.partitions import (
     partition_span,
     period_of,
 )
-from marketdata_pipelines.domain.quality_records import QUALITY_TABLES
+from marketdata_pipelines.domain.quality.records import QUALITY_TABLES
 from marketdata_pipelines.domain.tables import REJECTED_BARS, VALIDATED_BARS, feed_tables
 from marketdata_pipelines.pipeline.coarse import SEVERAL_DAYS, CoarseBars, bucket_inputs
 from marketdata_pipelines.pipeline.versions import Versions

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from marketdata_pipelines.domain.corrections import CORRECTIONS
 from marketdata_pipelines.domain.feeds import Feed
 from marketdata_pipelines.domain.frames import count_symbols
-from marketdata_pipelines.domain.quality_records import QUALITY_VERDICTS
+from marketdata_pipelines.domain.quality.records import QUALITY_VERDICTS
 from marketdata_pipelines.domain.sketch import sketch_tables
 from marketdata_pipelines.domain.tables import (
     DAILY_BARS,

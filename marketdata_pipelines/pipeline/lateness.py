@@ -19,7 +19,7 @@ from marketdata_pipelines.domain.due import (
 from marketdata_pipelines.domain.feeds import Feed
 from marketdata_pipelines.domain.intervals import DAY_US, SECOND_US
 from marketdata_pipelines.domain.partitions import Period, partition_key, period_of
-from marketdata_pipelines.domain.repairs import REPAIR
+from marketdata_pipelines.domain.repairs.records import REPAIR
 from marketdata_pipelines.domain.sessions import Session
 from marketdata_pipelines.pipeline.coarse import SEVERAL_DAYS
 from marketdata_pipelines.pipeline.standing import is_combined, is_derived, is_validated, is_walked

@@ -16,7 +16,7 @@ from marketdata_pipelines.domain import tables as t
 from marketdata_pipelines.domain.corrections import CORRECTIONS
 from marketdata_pipelines.domain.feeds import Feed
 from marketdata_pipelines.domain.partitions import Period, partition_span, period_of
-from marketdata_pipelines.domain.quality_records import QUALITY_SUSPECTS, QUALITY_VERDICTS, SYMBOL_PROFILES, Level
+from marketdata_pipelines.domain.quality.records import QUALITY_SUSPECTS, QUALITY_VERDICTS, SYMBOL_PROFILES, Level
 from marketdata_pipelines.domain.session_grid import SessionGrid, feed_calendar
 from marketdata_pipelines.domain.sessions import Session
 from marketdata_pipelines.errors import MarketDataError, PartitionConflict, StoreError, WorkFailed
@@ -31,11 +31,11 @@ from marketdata_pipelines.pipeline.corrections import (
 from marketdata_pipelines.pipeline.definitions import note_definition
 from marketdata_pipelines.pipeline.deriving import Deriver, ValidBars, together
 from marketdata_pipelines.pipeline.gathering import Gathered
-from marketdata_pipelines.pipeline.gating import QualityGate, failed_checks
 from marketdata_pipelines.pipeline.neighbours import SharedBuckets
 from marketdata_pipelines.pipeline.outcome import PartitionOutcome
+from marketdata_pipelines.pipeline.quality.gating import QualityGate, failed_checks
+from marketdata_pipelines.pipeline.quality.suspicion import Noted, note_bars
 from marketdata_pipelines.pipeline.revising import Reviser, Revision
-from marketdata_pipelines.pipeline.suspicion import Noted, note_bars
 from marketdata_pipelines.pipeline.validate import LoadedPart, Validated, validate_parts
 from marketdata_pipelines.pipeline.versions import Versions
 from marketdata_pipelines.quality.checks import Suite, ValidatedBatch, check_raw, check_rejected, default_suites

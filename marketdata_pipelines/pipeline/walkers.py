@@ -22,8 +22,8 @@ import numpy as np
 from marketdata_pipelines.domain.feeds import Feed
 from marketdata_pipelines.domain.partitions import Period
 from marketdata_pipelines.errors import MarketDataError
-from marketdata_pipelines.pipeline.judging import Beside, PartitionJudge
 from marketdata_pipelines.pipeline.outcome import PartitionOutcome
+from marketdata_pipelines.pipeline.quality.judging import Beside, PartitionJudge
 from marketdata_pipelines.pipeline.walk import PartitionWalker, walker_of
 from marketdata_pipelines.stores.lake.lake import Lake
 

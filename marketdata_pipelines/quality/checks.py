@@ -17,7 +17,7 @@ from marketdata_pipelines.domain import tables as t
 from marketdata_pipelines.domain.bars import REJECTED_SCHEMA
 from marketdata_pipelines.domain.feeds import Feed
 from marketdata_pipelines.domain.frames import float_values, int_values, symbol_codes
-from marketdata_pipelines.domain.quality_records import Dimension, Level
+from marketdata_pipelines.domain.quality.records import Dimension, Level
 from marketdata_pipelines.quality.examples import SHOWN, rejected_by_rule, repeated_keys, rows_at, symbols_without_bars
 from marketdata_pipelines.quality.outcome import CheckOutcome, CheckSpec, Example, Facts
 

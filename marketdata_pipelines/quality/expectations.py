@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from marketdata_pipelines.domain.quality_records import Dimension, Severity
+from marketdata_pipelines.domain.quality.records import Dimension, Severity
 from marketdata_pipelines.domain.tables import VALIDATED_BARS
 from marketdata_pipelines.errors import SettingsInvalid
 

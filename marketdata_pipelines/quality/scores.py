@@ -5,7 +5,7 @@ import math
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from marketdata_pipelines.domain.quality_records import Dimension
+from marketdata_pipelines.domain.quality.records import Dimension
 from marketdata_pipelines.domain.tables import QUALITY
 from marketdata_pipelines.quality.examples import SHOWN, findings_by_rule
 from marketdata_pipelines.quality.outcome import CheckOutcome, Facts

@@ -11,7 +11,7 @@ from functools import cache
 
 import duckdb
 
-from marketdata_pipelines.domain.quality_records import Severity
+from marketdata_pipelines.domain.quality.records import Severity
 from marketdata_pipelines.quality.outcome import Example
 from marketdata_pipelines.quality.suites.columns import schema_differences, unusable_columns
 from marketdata_pipelines.quality.suites.conditions import quoted

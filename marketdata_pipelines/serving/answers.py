@@ -28,7 +28,7 @@ from marketdata_pipelines.stores.lake.duck import asked_again, connect
 from marketdata_pipelines.stores.lake.lake import Lake
 
 if TYPE_CHECKING:
-    from marketdata_pipelines.pipeline.receipts import Receipt
+    from marketdata_pipelines.pipeline.receipts.records import Receipt
     from marketdata_pipelines.serving.quality_summary import QualitySummary
 
 

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from marketdata_pipelines.domain.disputes import DISPUTE_SCHEMA
 from marketdata_pipelines.domain.feeds import Feed
 from marketdata_pipelines.domain.partitions import period_of
-from marketdata_pipelines.domain.quality_records import QUALITY_DISPUTES, QUALITY_SCORES
+from marketdata_pipelines.domain.quality.disputes import DISPUTE_SCHEMA
+from marketdata_pipelines.domain.quality.records import QUALITY_DISPUTES, QUALITY_SCORES
 from marketdata_pipelines.serving.notes import with_notes
 from marketdata_pipelines.serving.ranges import Moment, TimeRange, time_range
 from marketdata_pipelines.stores.lake.lake import Lake

@@ -9,8 +9,8 @@ from marketdata_pipelines.domain.feeds import Feed
 from marketdata_pipelines.domain.intervals import parse_interval
 from marketdata_pipelines.domain.sessions import midnight_us, to_us
 from marketdata_pipelines.errors import SettingsInvalid
-from marketdata_pipelines.pipeline.explaining import LISTED, Explainer
-from marketdata_pipelines.pipeline.receipts import Receipt, Verification
+from marketdata_pipelines.pipeline.receipts.explaining import LISTED, Explainer
+from marketdata_pipelines.pipeline.receipts.records import Receipt, Verification
 from marketdata_pipelines.serving.ranges import Moment, instant_us
 from marketdata_pipelines.stores.lake.lake import Lake
 

@@ -22,8 +22,8 @@ from marketdata_pipelines.domain.sessions import to_us
 from marketdata_pipelines.domain.tables import RAW_TRADES, REJECTED_BARS
 from marketdata_pipelines.errors import PartitionMissing
 from marketdata_pipelines.pipeline.placement import row_times
-from marketdata_pipelines.pipeline.receipts_rows import plain_values
-from marketdata_pipelines.pipeline.receipts_sources import RowSources
+from marketdata_pipelines.pipeline.receipts.rows import plain_values
+from marketdata_pipelines.pipeline.receipts.sources import RowSources
 from marketdata_pipelines.serving.quality import answer_findings
 from marketdata_pipelines.serving.ranges import TimeRange
 from marketdata_pipelines.stores.lake.catalog import StandingPart

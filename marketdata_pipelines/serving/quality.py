@@ -11,14 +11,14 @@ import pyarrow.compute as pc
 
 from marketdata_pipelines.domain.feeds import Feed
 from marketdata_pipelines.domain.partitions import period_of
-from marketdata_pipelines.domain.quality_records import (
+from marketdata_pipelines.domain.quality.records import (
     FINDING_SCHEMA,
     QUALITY_FINDINGS,
     QUALITY_SCORES,
     SCORE_SCHEMA,
     Dimension,
 )
-from marketdata_pipelines.domain.quality_rules import QUALITY_RULE_BY_ID
+from marketdata_pipelines.domain.quality.rules import QUALITY_RULE_BY_ID
 from marketdata_pipelines.errors import PartitionMissing, SettingsInvalid
 from marketdata_pipelines.serving.ranges import TimeRange
 from marketdata_pipelines.stores.lake.duck import connect, query_text, relation_sql
@@ -104,7 +104,7 @@ def scores_by(scores: pa.Table, by: By) -> pa.Table:
 
 def combined(scores: pa.Table, by: By) -> pa.Table:
     """Scores of symbol-sessions combined by symbol or by day, with level and grade of their mean."""
-    from marketdata_pipelines.domain.grades import grade_of, quality_of
+    from marketdata_pipelines.domain.quality.grades import grade_of, quality_of
 
     with connect() as connection:
         connection.register("scores", scores)

@@ -16,7 +16,7 @@ from marketdata_pipelines.domain import tables as t
 from marketdata_pipelines.domain.feeds import Feed
 from marketdata_pipelines.domain.intervals import table_name
 from marketdata_pipelines.domain.partitions import partition_key, period_of
-from marketdata_pipelines.domain.quality_records import QUALITY_SCORES
+from marketdata_pipelines.domain.quality.records import QUALITY_SCORES
 from marketdata_pipelines.errors import SettingsInvalid
 from marketdata_pipelines.serving.notes import with_notes
 from marketdata_pipelines.serving.ranges import Moment, TimeRange

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from marketdata_pipelines.domain.feeds import Feed
 from marketdata_pipelines.domain.partitions import partition_key, partition_span, period_of
-from marketdata_pipelines.domain.quality_records import QUALITY_DISPUTES, QUALITY_SCORES, Dimension, Severity
+from marketdata_pipelines.domain.quality.records import QUALITY_DISPUTES, QUALITY_SCORES, Dimension, Severity
 from marketdata_pipelines.domain.tables import REJECTED_BARS
 from marketdata_pipelines.errors import PartitionMissing
 from marketdata_pipelines.serving.quality import By, Symbols, answer_findings, answer_scores, mean_of, scores_by
@@ -131,7 +131,7 @@ def summarise_quality(
 
     Errors:  PartitionMissing when nothing was scored in that range.
     """
-    from marketdata_pipelines.domain.grades import grade_of, quality_of
+    from marketdata_pipelines.domain.quality.grades import grade_of, quality_of
 
     scores = answer_scores(lake, feed, wanted, symbols)
     findings = answer_findings(lake, feed, wanted, symbols, rule, severity)

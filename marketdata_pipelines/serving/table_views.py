@@ -4,7 +4,7 @@ import re
 
 import duckdb
 
-from marketdata_pipelines.domain.quality_records import QUALITY_EVENTS
+from marketdata_pipelines.domain.quality.records import QUALITY_EVENTS
 from marketdata_pipelines.stores.lake.duck import relation_sql
 from marketdata_pipelines.stores.lake.lake import Lake
 

@@ -10,8 +10,8 @@ import yaml
 
 from marketdata_pipelines.domain import feeds as f
 from marketdata_pipelines.domain.intervals import Interval, parse_interval
-from marketdata_pipelines.domain.pairings import pairings_of
-from marketdata_pipelines.domain.quality_settings import QualitySpec
+from marketdata_pipelines.domain.quality.pairings import pairings_of
+from marketdata_pipelines.domain.quality.settings import QualitySpec
 from marketdata_pipelines.domain.references import Reference, ReferenceKind
 from marketdata_pipelines.domain.sessions import check_calendar
 from marketdata_pipelines.errors import SettingsInvalid

@@ -1,8 +1,8 @@
 """Reads a feed's `quality`: level, rules, sampling, and the feeds to compare with."""
 
-from marketdata_pipelines.domain.quality_records import Level, Severity
-from marketdata_pipelines.domain.quality_rules import QUALITY_RULE_BY_ID, QualityRule
-from marketdata_pipelines.domain.quality_settings import QualitySpec, RuleSetting
+from marketdata_pipelines.domain.quality.records import Level, Severity
+from marketdata_pipelines.domain.quality.rules import QUALITY_RULE_BY_ID, QualityRule
+from marketdata_pipelines.domain.quality.settings import QualitySpec, RuleSetting
 from marketdata_pipelines.settings.nodes import Node
 
 

@@ -7,7 +7,7 @@ import marketdata_pipelines as md
 from marketdata_pipelines.domain.partitions import period_of
 from marketdata_pipelines.domain.tables import REJECTED_BARS, VALIDATED_BARS, raw_asset
 from marketdata_pipelines.pipeline.acquire import file_source
-from marketdata_pipelines.pipeline.judging import PartitionJudge
+from marketdata_pipelines.pipeline.quality.judging import PartitionJudge
 from marketdata_pipelines.pipeline.walk import walk_partitions
 from marketdata_pipelines.serving.answers import LakeReader
 from marketdata_pipelines_tests.builders import LATER, make_home, take_in

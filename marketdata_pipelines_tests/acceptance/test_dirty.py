@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from marketdata_pipelines.domain.defect_kinds import named_kinds
+from marketdata_pipelines.domain.quality.defect_kinds import named_kinds
 from marketdata_pipelines_tests.acceptance.commands import read_csv, run, shared_data
 
 FEEDS = """

@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow.compute as pc
 import pytest
 
-from marketdata_pipelines.domain.quality_records import Severity
+from marketdata_pipelines.domain.quality.records import Severity
 from marketdata_pipelines.domain.session_grid import feed_calendar
 from marketdata_pipelines.serving.answers import LakeReader
 from marketdata_pipelines.sources.files.listing import list_files

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from marketdata_pipelines.domain.defect_kinds import named_kinds
+from marketdata_pipelines.domain.quality.defect_kinds import named_kinds
 from marketdata_pipelines_tests.acceptance.commands import run, shared_data
 from marketdata_pipelines_tests.acceptance.taking_in import judged
 

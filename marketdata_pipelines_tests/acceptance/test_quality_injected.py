@@ -11,13 +11,13 @@ import pytest
 
 from marketdata_pipelines.domain.bars import PRICES
 from marketdata_pipelines.domain.feeds import Feed
-from marketdata_pipelines.domain.local_rules import judge_local
 from marketdata_pipelines.domain.partitions import partition_span, period_of
-from marketdata_pipelines.domain.profiles import profile_bars
-from marketdata_pipelines.domain.quality_settings import active_rules
+from marketdata_pipelines.domain.quality.local_rules import judge_local
+from marketdata_pipelines.domain.quality.profiles import profile_bars
+from marketdata_pipelines.domain.quality.settings import active_rules
+from marketdata_pipelines.domain.quality.suspects import suspicious_bars
 from marketdata_pipelines.domain.session_grid import feed_calendar
 from marketdata_pipelines.domain.sessions import Session
-from marketdata_pipelines.domain.suspects import suspicious_bars
 from marketdata_pipelines.domain.tables import RAW_BARS
 from marketdata_pipelines.pipeline.coarse import CoarseBars
 from marketdata_pipelines.pipeline.validate import LoadedPart, validate_parts

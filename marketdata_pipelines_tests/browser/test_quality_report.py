@@ -12,7 +12,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from playwright.sync_api import Browser, Page, ViewportSize, expect
 
-from marketdata_pipelines.pipeline.report_data import collect_report, write_report
+from marketdata_pipelines.pipeline.reports.data import collect_report, write_report
 from marketdata_pipelines.stores.lake.lake import Lake
 from marketdata_pipelines_tests.browser.conftest import LARGEST_PICTURE_BYTES, PROJECT
 from marketdata_pipelines_tests.builders import make_feed, us

@@ -14,7 +14,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from marketdata_pipelines.domain.rule_pages import rules_page
+from marketdata_pipelines.domain.quality.rule_pages import rules_page
 from marketdata_pipelines.serving.answers import LakeReader
 from marketdata_pipelines_tests.builders import walk_stale
 from marketdata_pipelines_tests.cli.conftest import FEEDS, HEADER, Answer, Run

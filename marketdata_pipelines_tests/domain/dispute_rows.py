@@ -7,10 +7,10 @@ from typing import Any
 import pyarrow as pa
 
 from marketdata_pipelines.domain.bars import BAR_SCHEMA
-from marketdata_pipelines.domain.comparing import Compared, Versus, compare_bars
-from marketdata_pipelines.domain.disputes import DAILY_DIFFERS
 from marketdata_pipelines.domain.intervals import DAY_US
-from marketdata_pipelines.domain.quality_settings import QualitySpec, active_rules
+from marketdata_pipelines.domain.quality.comparing import Compared, Versus, compare_bars
+from marketdata_pipelines.domain.quality.disputes import DAILY_DIFFERS
+from marketdata_pipelines.domain.quality.settings import QualitySpec, active_rules
 from marketdata_pipelines_tests.builders import Row, bar_table, column, day, minutes, us
 
 RULES = active_rules(QualitySpec())

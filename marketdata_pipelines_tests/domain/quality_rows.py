@@ -6,8 +6,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from marketdata_pipelines.domain.quality_records import FINDING_SCHEMA, PROFILE_SCHEMA, SUSPECT_SCHEMA, Severity
-from marketdata_pipelines.domain.quality_rules import QUALITY_RULE_BY_ID
+from marketdata_pipelines.domain.quality.records import FINDING_SCHEMA, PROFILE_SCHEMA, SUSPECT_SCHEMA, Severity
+from marketdata_pipelines.domain.quality.rules import QUALITY_RULE_BY_ID
 
 Row = dict[str, Any]
 FIRST_DAY = date(2024, 3, 4)

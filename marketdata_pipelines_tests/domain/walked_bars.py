@@ -10,10 +10,10 @@ import pyarrow as pa
 from marketdata_pipelines.domain.bars import BAR_SCHEMA, PRICES, RAW_BAR_SCHEMA
 from marketdata_pipelines.domain.feeds import Feed
 from marketdata_pipelines.domain.frames import timestamps
-from marketdata_pipelines.domain.profiles import profile_bars
+from marketdata_pipelines.domain.quality.profiles import profile_bars
+from marketdata_pipelines.domain.quality.suspects import suspicious_bars
 from marketdata_pipelines.domain.session_grid import feed_calendar
 from marketdata_pipelines.domain.sessions import EPOCH, Session
-from marketdata_pipelines.domain.suspects import suspicious_bars
 
 FOREVER_US = 2**62
 FRIDAY = date(2024, 3, 8)

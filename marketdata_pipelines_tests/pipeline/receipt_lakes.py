@@ -6,9 +6,9 @@ from typing import Any
 
 from marketdata_pipelines.domain.feeds import Feed
 from marketdata_pipelines.pipeline.acquire import file_source
-from marketdata_pipelines.pipeline.explaining import Explainer
 from marketdata_pipelines.pipeline.ingest import IngestMode
-from marketdata_pipelines.pipeline.receipts import Receipt
+from marketdata_pipelines.pipeline.receipts.explaining import Explainer
+from marketdata_pipelines.pipeline.receipts.records import Receipt
 from marketdata_pipelines.stores.lake.lake import Lake
 from marketdata_pipelines_tests.builders import make_feed, take_in, us, walk_stale
 

@@ -15,7 +15,7 @@ from marketdata_pipelines.domain.bars import BAR_SCHEMA, RAW_BAR_SCHEMA, REJECTE
 from marketdata_pipelines.domain.feeds import Feed
 from marketdata_pipelines.domain.frames import symbol_column, timestamps
 from marketdata_pipelines.domain.intervals import MINUTE_US
-from marketdata_pipelines.domain.quality_records import (
+from marketdata_pipelines.domain.quality.records import (
     FINDING_SCHEMA,
     PROFILE_SCHEMA,
     QUALITY_FINDINGS,
@@ -26,11 +26,11 @@ from marketdata_pipelines.domain.quality_records import (
     VERDICT_SCHEMA,
     Dimension,
 )
-from marketdata_pipelines.domain.quality_rules import QUALITY_RULE_BY_ID
+from marketdata_pipelines.domain.quality.rules import QUALITY_RULE_BY_ID
 from marketdata_pipelines.domain.session_grid import feed_calendar
 from marketdata_pipelines.domain.sessions import EPOCH, Session
 from marketdata_pipelines.domain.tables import REJECTED_BARS, VALIDATED_BARS
-from marketdata_pipelines.pipeline.judging import PartitionJudge
+from marketdata_pipelines.pipeline.quality.judging import PartitionJudge
 from marketdata_pipelines.stores.lake.lake import Lake, TableWrite
 from marketdata_pipelines_tests.builders import source_of, take_in, walk_stale
 

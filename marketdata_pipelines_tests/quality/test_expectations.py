@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from marketdata_pipelines.domain.quality_records import Dimension, Severity
+from marketdata_pipelines.domain.quality.records import Dimension, Severity
 from marketdata_pipelines.errors import SettingsInvalid
 from marketdata_pipelines.quality.expectations import (
     expectations_folder,

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pyarrow as pa
 import pytest
 
-from marketdata_pipelines.domain.disputes import DISPUTE_SCHEMA
-from marketdata_pipelines.domain.quality_records import SCORE_SCHEMA
-from marketdata_pipelines.domain.quality_settings import QualitySpec
+from marketdata_pipelines.domain.quality.disputes import DISPUTE_SCHEMA
+from marketdata_pipelines.domain.quality.records import SCORE_SCHEMA
+from marketdata_pipelines.domain.quality.settings import QualitySpec
 from marketdata_pipelines.serving.disputes import answer_disputes
 from marketdata_pipelines.serving.notes import answer_notes
 from marketdata_pipelines.stores.lake.lake import Lake, TableWrite

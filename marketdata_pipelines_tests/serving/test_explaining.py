@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from marketdata_pipelines.errors import SettingsInvalid
-from marketdata_pipelines.pipeline.receipts import Difference, Verification
+from marketdata_pipelines.pipeline.receipts.records import Difference, Verification
 from marketdata_pipelines.serving.explaining import (
     bar_instant_us,
     explain_and_verify,

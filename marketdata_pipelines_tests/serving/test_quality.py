@@ -2,8 +2,8 @@
 
 import pytest
 
-from marketdata_pipelines.domain.quality_events import QualityEvent, QualityEventKind
-from marketdata_pipelines.domain.quality_records import FINDING_SCHEMA, SCORE_SCHEMA
+from marketdata_pipelines.domain.quality.events import QualityEvent, QualityEventKind
+from marketdata_pipelines.domain.quality.records import FINDING_SCHEMA, SCORE_SCHEMA
 from marketdata_pipelines.errors import PartitionMissing, SettingsInvalid
 from marketdata_pipelines.serving.answers import LakeReader
 from marketdata_pipelines.serving.quality import By, scores_by

@@ -4,8 +4,8 @@ import pyarrow as pa
 import pytest
 
 from marketdata_pipelines.domain.bars import REJECTED_SCHEMA
-from marketdata_pipelines.domain.disputes import DISPUTE_SCHEMA
-from marketdata_pipelines.domain.quality_records import QUALITY_DISPUTES
+from marketdata_pipelines.domain.quality.disputes import DISPUTE_SCHEMA
+from marketdata_pipelines.domain.quality.records import QUALITY_DISPUTES
 from marketdata_pipelines.domain.tables import REJECTED_BARS
 from marketdata_pipelines.errors import PartitionMissing
 from marketdata_pipelines.serving.answers import LakeReader

@@ -2,8 +2,8 @@
 
 import pytest
 
-from marketdata_pipelines.domain.quality_records import Level, Severity
-from marketdata_pipelines.domain.quality_settings import QualitySpec, RuleSetting
+from marketdata_pipelines.domain.quality.records import Level, Severity
+from marketdata_pipelines.domain.quality.settings import QualitySpec, RuleSetting
 from marketdata_pipelines.errors import SettingsInvalid
 from marketdata_pipelines.settings.feeds_file import parse_feeds
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dagster import TableColumn, TableColumnConstraints, TableConstraints, TableSchema
 
 from marketdata_pipelines.domain import tables as t
-from marketdata_pipelines.domain.quality_records import Dimension
+from marketdata_pipelines.domain.quality.records import Dimension
 
 _TIME, _DATE, _TEXT, _FLOAT, _INT, _BOOL = "timestamp", "date", "string", "float64", "int64", "bool"
 # name -> (type, what it means). A type that ends in `?` may be null.

@@ -15,9 +15,9 @@ from marketdata_pipelines.orchestration.assets.events import materializations
 from marketdata_pipelines.orchestration.assets.reporting import PartitionReporter
 from marketdata_pipelines.orchestration.assets.task import Walk
 from marketdata_pipelines.orchestration.keys import asset_key
-from marketdata_pipelines.pipeline.comparing import partitions_comparing
-from marketdata_pipelines.pipeline.judging import Beside, PartitionJudge
 from marketdata_pipelines.pipeline.outcome import PartitionOutcome
+from marketdata_pipelines.pipeline.quality.comparing import partitions_comparing
+from marketdata_pipelines.pipeline.quality.judging import Beside, PartitionJudge
 from marketdata_pipelines.pipeline.references import actions_of
 from marketdata_pipelines.pipeline.walkers import JUDGED_AT_ONCE, own_walkers
 from marketdata_pipelines.settings.environment import Settings

@@ -17,7 +17,7 @@ from marketdata_pipelines.domain.tables import REJECTED_BARS, VALIDATED_BARS
 from marketdata_pipelines.orchestration.assets.plots import plot_markdown
 from marketdata_pipelines.orchestration.keys import read_command
 from marketdata_pipelines.pipeline.outcome import AssetResult, PartitionOutcome
-from marketdata_pipelines.pipeline.receipts import explain_command
+from marketdata_pipelines.pipeline.receipts.records import explain_command
 from marketdata_pipelines.quality.outcome import CheckOutcome, Example
 
 Metadata = dict[str, Any]

@@ -12,8 +12,8 @@ from dagster import MetadataValue, UrlMetadataValue
 
 from marketdata_pipelines.domain.tables import QUALITY
 from marketdata_pipelines.pipeline.outcome import PartitionOutcome
-from marketdata_pipelines.pipeline.quality_headlines import SymbolScore
-from marketdata_pipelines.pipeline.report_files import report_name
+from marketdata_pipelines.pipeline.quality.headlines import SymbolScore
+from marketdata_pipelines.pipeline.reports.files import report_name
 from marketdata_pipelines.quality.outcome import Example
 
 Metadata = dict[str, Any]

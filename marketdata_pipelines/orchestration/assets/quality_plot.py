@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from urllib.parse import quote
 
 from marketdata_pipelines.orchestration.assets.plots import SHOWN_AT_ONCE
-from marketdata_pipelines.pipeline.quality_headlines import SessionScore
+from marketdata_pipelines.pipeline.quality.headlines import SessionScore
 
 _LEFT, _WIDTH, _TOP, _BOTTOM = 24, 480, 8, 96
 # The lower bounds of the grades A to D would crowd it; half-way and the best grade are enough to read by.

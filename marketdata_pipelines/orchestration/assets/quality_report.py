@@ -1,6 +1,6 @@
 """The report asset of each feed: validates by Great Expectations what was walked, and makes the pages people review.
 
-It has no partitions: one run brings all that is behind up to date. How is in `pipeline.quality_reporting`.
+It has no partitions: one run brings all that is behind up to date. How is in `pipeline.quality.reporting`.
 """
 
 import time
@@ -24,16 +24,16 @@ from dagster import (
 )
 
 from marketdata_pipelines.domain.feeds import Feed
-from marketdata_pipelines.domain.quality_records import Level
+from marketdata_pipelines.domain.quality.records import Level
 from marketdata_pipelines.domain.tables import QUALITY, VALIDATED_BARS
 from marketdata_pipelines.errors import MarketDataError
 from marketdata_pipelines.orchestration.assets.metadata import records_table
 from marketdata_pipelines.orchestration.assets.quality_metadata import page_link, symbol_records
 from marketdata_pipelines.orchestration.assets.quality_plot import trend_markdown
 from marketdata_pipelines.orchestration.keys import asset_key, asset_owners, asset_tags
-from marketdata_pipelines.pipeline.quality_headlines import SessionScore, recent_sessions, scores_of, worst_symbols
-from marketdata_pipelines.pipeline.quality_reporting import SECONDS_TO_WAIT, Reported, bring_up_to_date, disagreements
-from marketdata_pipelines.pipeline.quality_state import Validation
+from marketdata_pipelines.pipeline.quality.headlines import SessionScore, recent_sessions, scores_of, worst_symbols
+from marketdata_pipelines.pipeline.quality.reporting import SECONDS_TO_WAIT, Reported, bring_up_to_date, disagreements
+from marketdata_pipelines.pipeline.quality.state import Validation
 from marketdata_pipelines.settings.environment import Settings
 from marketdata_pipelines.stores.lake.lake import Lake
 

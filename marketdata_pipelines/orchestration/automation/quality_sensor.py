@@ -39,7 +39,7 @@ from marketdata_pipelines.orchestration.automation.landing_sensor import now_us
 from marketdata_pipelines.orchestration.keys import FEED_TAG, asset_key
 from marketdata_pipelines.orchestration.running.backfills import open_backfills
 from marketdata_pipelines.pipeline.landing import Clock
-from marketdata_pipelines.pipeline.quality_reporting import Behind, reports_behind
+from marketdata_pipelines.pipeline.quality.reporting import Behind, reports_behind
 from marketdata_pipelines.settings.environment import Settings
 from marketdata_pipelines.stores.lake.lake import Lake
 

@@ -19,7 +19,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
 
 from marketdata_pipelines.errors import MarketDataError
-from marketdata_pipelines.pipeline.quality_headlines import SessionScore, recent_sessions
+from marketdata_pipelines.pipeline.quality.headlines import SessionScore, recent_sessions
 from marketdata_pipelines.settings.environment import Settings
 from marketdata_pipelines.settings.feeds_file import load_feeds
 from marketdata_pipelines.stores.lake.lake import Lake

@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING, Any
 
 from marketdata_pipelines.domain.feeds import Feed
-from marketdata_pipelines.domain.quality_records import Severity
-from marketdata_pipelines.domain.quality_rules import Scope
+from marketdata_pipelines.domain.quality.records import Severity
+from marketdata_pipelines.domain.quality.rules import Scope
 from marketdata_pipelines.quality.gx.loading import load_great_expectations
 from marketdata_pipelines.quality.gx.names import ROWS_EXPECTED
 from marketdata_pipelines.quality.suites.records import Measure, SuiteRule, TableSuite

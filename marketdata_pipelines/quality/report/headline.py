@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from marketdata_pipelines.domain.quality_records import Dimension
+from marketdata_pipelines.domain.quality.records import Dimension
 from marketdata_pipelines.quality.report.markup import (
     change_text,
     count_text,

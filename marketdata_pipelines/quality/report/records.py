@@ -7,7 +7,7 @@ that there is nothing to tell, never zero.
 from dataclasses import dataclass
 from datetime import date
 
-from marketdata_pipelines.domain.quality_records import Dimension
+from marketdata_pipelines.domain.quality.records import Dimension
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,9 @@ from marketdata_pipelines.domain import tables as t
 from marketdata_pipelines.domain.bars import AGGREGATE_SCHEMA, BAR_SCHEMA, PRICES
 from marketdata_pipelines.domain.feeds import Feed
 from marketdata_pipelines.domain.intervals import parse_interval
-from marketdata_pipelines.domain.quality_records import Dimension, Level, Severity
-from marketdata_pipelines.domain.quality_rules import QualityRule, Scope
-from marketdata_pipelines.domain.quality_settings import active_rules
+from marketdata_pipelines.domain.quality.records import Dimension, Level, Severity
+from marketdata_pipelines.domain.quality.rules import QualityRule, Scope
+from marketdata_pipelines.domain.quality.settings import active_rules
 from marketdata_pipelines.quality.suites import conditions as c
 from marketdata_pipelines.quality.suites.columns import duckdb_columns
 from marketdata_pipelines.quality.suites.hours import usual_pauses

@@ -10,8 +10,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from marketdata_pipelines.domain.quality_records import Severity
-from marketdata_pipelines.domain.quality_rules import QualityRule
+from marketdata_pipelines.domain.quality.records import Severity
+from marketdata_pipelines.domain.quality.rules import QualityRule
 from marketdata_pipelines.quality.outcome import Example
 
 

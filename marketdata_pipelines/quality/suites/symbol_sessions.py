@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from marketdata_pipelines.domain.quality_records import SCORE_SCHEMA
+from marketdata_pipelines.domain.quality.records import SCORE_SCHEMA
 
 
 def symbol_sessions(scores: pa.Table, findings: pa.Table, rules: Iterable[str]) -> pa.Table:

@@ -6,9 +6,9 @@
 from marketdata_pipelines.domain import tables as t
 from marketdata_pipelines.domain.bars import REJECTED_SCHEMA
 from marketdata_pipelines.domain.feeds import Feed
-from marketdata_pipelines.domain.quality_records import SCORE_SCHEMA, Dimension, Level, Severity
-from marketdata_pipelines.domain.quality_rules import QualityRule, Scope
-from marketdata_pipelines.domain.quality_settings import active_rules
+from marketdata_pipelines.domain.quality.records import SCORE_SCHEMA, Dimension, Level, Severity
+from marketdata_pipelines.domain.quality.rules import QualityRule, Scope
+from marketdata_pipelines.domain.quality.settings import active_rules
 from marketdata_pipelines.domain.rules import RULE_BY_ID
 from marketdata_pipelines.errors import SettingsInvalid
 from marketdata_pipelines.quality.suites import conditions as c

@@ -1,7 +1,7 @@
 """The log of what happened to the quality of partitions, in the lake's catalog: only ever added to.
 
 Beside it is kept, by partition, what the log has told so far; both change in one transaction. Which events a verdict
-makes is decided in `domain.quality_events`.
+makes is decided in `domain.quality.events`.
 """
 
 import json
@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from marketdata_pipelines.domain.quality_events import (
+from marketdata_pipelines.domain.quality.events import (
     QUALITY_EVENT_SCHEMA,
     FindingKey,
     QualityEvent,

@@ -5,7 +5,7 @@ from dagster import UrlMetadataValue
 from marketdata_pipelines.orchestration.assets.events import evaluation, materialization
 from marketdata_pipelines.orchestration.assets.quality_metadata import page_link, symbol_records, verdict_links
 from marketdata_pipelines.pipeline.outcome import AssetResult, PartitionOutcome
-from marketdata_pipelines.pipeline.quality_headlines import SymbolScore
+from marketdata_pipelines.pipeline.quality.headlines import SymbolScore
 from marketdata_pipelines.quality.outcome import CheckOutcome, Example
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from marketdata_pipelines.orchestration.assets.plots import SHOWN_AT_ONCE
 from marketdata_pipelines.orchestration.assets.quality_plot import trend_markdown
-from marketdata_pipelines.pipeline.quality_headlines import SessionScore
+from marketdata_pipelines.pipeline.quality.headlines import SessionScore
 
 
 def sessions(*scores: float, blocked: frozenset[int] = frozenset()) -> list[SessionScore]:

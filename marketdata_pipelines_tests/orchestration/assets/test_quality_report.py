@@ -18,11 +18,11 @@ from dagster import (
 )
 from filelock import FileLock
 
-from marketdata_pipelines.domain.quality_records import Level
-from marketdata_pipelines.domain.quality_settings import QualitySpec
+from marketdata_pipelines.domain.quality.records import Level
+from marketdata_pipelines.domain.quality.settings import QualitySpec
 from marketdata_pipelines.orchestration.assets import quality_report
 from marketdata_pipelines.orchestration.assets.quality_report import quality_report_assets
-from marketdata_pipelines.pipeline import quality_reporting
+from marketdata_pipelines.pipeline.quality import reporting as quality_reporting
 from marketdata_pipelines.settings.environment import Settings
 from marketdata_pipelines.stores.lake.lake import Lake, TableWrite
 from marketdata_pipelines_tests.builders import bar_table, make_feed, make_home, minutes, source_of, take_in

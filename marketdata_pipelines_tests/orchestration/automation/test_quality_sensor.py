@@ -8,7 +8,7 @@ from dagster import AssetMaterialization, DagsterRun, DagsterRunStatus, Definiti
 from dagster._core.storage.tags import BACKFILL_ID_TAG
 from dagster._core.utils import make_new_run_id
 
-from marketdata_pipelines.domain.quality_records import Level
+from marketdata_pipelines.domain.quality.records import Level
 from marketdata_pipelines.orchestration.automation.quality_sensor import (
     REST_SECONDS,
     ReportAsker,
@@ -17,8 +17,8 @@ from marketdata_pipelines.orchestration.automation.quality_sensor import (
 )
 from marketdata_pipelines.orchestration.keys import asset_key
 from marketdata_pipelines.orchestration.running.backfills import open_backfill
-from marketdata_pipelines.pipeline.quality_reporting import quality_folder, reports_behind, site_version
-from marketdata_pipelines.pipeline.quality_state import Month, Validation, read_month, write_month
+from marketdata_pipelines.pipeline.quality.reporting import quality_folder, reports_behind, site_version
+from marketdata_pipelines.pipeline.quality.state import Month, Validation, read_month, write_month
 from marketdata_pipelines.stores.lake.lake import Lake, TableWrite
 from marketdata_pipelines_tests.orchestration.conftest import Workshop
 from marketdata_pipelines_tests.orchestration.landings import end_backfill

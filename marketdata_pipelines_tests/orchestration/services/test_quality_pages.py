@@ -16,7 +16,7 @@ from starlette.routing import BaseRoute
 
 from marketdata_pipelines.errors import SettingsInvalid
 from marketdata_pipelines.orchestration.services.quality_pages import feed_headlines, quality_pages
-from marketdata_pipelines.pipeline.quality_headlines import SessionScore
+from marketdata_pipelines.pipeline.quality.headlines import SessionScore
 from marketdata_pipelines.settings.environment import Settings
 from marketdata_pipelines_tests.builders import make_home
 from marketdata_pipelines_tests.waiting import wait_until

@@ -5,7 +5,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from marketdata_pipelines.domain.quality_records import Severity
+from marketdata_pipelines.domain.quality.records import Severity
 from marketdata_pipelines.errors import SettingsInvalid
 from marketdata_pipelines.quality.expectations import UserExpectation
 from marketdata_pipelines.quality.gx.user_expectations import check_expectations, run_expectations

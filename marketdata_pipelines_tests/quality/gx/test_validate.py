@@ -9,8 +9,8 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from marketdata_pipelines.domain.bars import BAR_SCHEMA
-from marketdata_pipelines.domain.quality_records import Level, Severity
-from marketdata_pipelines.domain.quality_settings import QualitySpec, RuleSetting
+from marketdata_pipelines.domain.quality.records import Level, Severity
+from marketdata_pipelines.domain.quality.settings import QualitySpec, RuleSetting
 from marketdata_pipelines.quality.gx.suite import expectation_suite
 from marketdata_pipelines.quality.gx.validate import run_suite, validate_suite
 from marketdata_pipelines.quality.sql_runner import run_suite_sql

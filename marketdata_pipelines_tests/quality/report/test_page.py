@@ -6,7 +6,7 @@ import json
 import re
 from dataclasses import replace
 
-from marketdata_pipelines.domain.quality_records import Dimension
+from marketdata_pipelines.domain.quality.records import Dimension
 from marketdata_pipelines.quality.report.page import page_text, render_report
 from marketdata_pipelines.quality.report.records import (
     Change,

@@ -8,8 +8,8 @@ import pyarrow as pa
 import pytest
 
 from marketdata_pipelines.domain.bars import REJECTED_SCHEMA
-from marketdata_pipelines.domain.quality_records import FINDING_SCHEMA, SCORE_SCHEMA, Level
-from marketdata_pipelines.domain.quality_settings import QualitySpec
+from marketdata_pipelines.domain.quality.records import FINDING_SCHEMA, SCORE_SCHEMA, Level
+from marketdata_pipelines.domain.quality.settings import QualitySpec
 from marketdata_pipelines.domain.tables import REJECTED_BARS, feed_tables
 from marketdata_pipelines.errors import SettingsInvalid
 from marketdata_pipelines.quality.sql_runner import run_suite_sql

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from marketdata_pipelines.domain.quality_events import (
+from marketdata_pipelines.domain.quality.events import (
     QUALITY_EVENT_SCHEMA,
     FindingKey,
     QualityEvent,

@@ -1,0 +1,110 @@
+"""The partitions, files and raw parts a receipt rests on: digests, row counts, checks, runs and versions."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+
+from marketdata_pipelines.domain import tables as t
+from marketdata_pipelines.domain.feeds import Feed
+from marketdata_pipelines.domain.partitions import partition_span, period_of
+from marketdata_pipelines.domain.session_grid import feed_calendar
+from marketdata_pipelines.pipeline.past import PastTables
+from marketdata_pipelines.pipeline.receipts.records import (
+    CheckProof,
+    FileProof,
+    PartitionProof,
+    PartProof,
+    VersionProof,
+)
+from marketdata_pipelines.pipeline.receipts.sources import SourceState
+from marketdata_pipelines.pipeline.standing import follows
+from marketdata_pipelines.pipeline.versions import Versions
+from marketdata_pipelines.quality.checks import ValidatedBatch, check_raw, check_rejected, default_suites
+from marketdata_pipelines.stores.lake.catalog import StandingPart
+from marketdata_pipelines.stores.lake.lake import Lake
+from marketdata_pipelines.stores.lake.parquet import read_manifest
+
+_VERSIONS = ("feed_version", "calendar_version", "code_version")
+_KEPT = 64
+
+
+class PartitionProofs:
+    """Proofs of one feed's partitions; `past` says which state of the lake they are of."""
+
+    def __init__(self, lake: Lake, feed: Feed, past: PastTables) -> None:
+        self._lake, self._feed, self._past = lake, feed, past
+        self._stored = past.as_of_us is None
+        self._today: Mapping[str, object] = {**Versions(feed).manifest, "parse_version": feed.parse_version}
+        self.partition: Callable[[str], PartitionProof] = lru_cache(maxsize=_KEPT)(self._partition)
+        self.file: Callable[[str, str], FileProof | None] = lru_cache(maxsize=_KEPT)(self._file)
+
+    def follows(self, table: str, key: str, bases: Sequence[str]) -> bool:
+        """Whether a table's partition is what today's raw parts give; always, where it was derived in memory."""
+        return not self._stored or follows(self._lake, self._feed, table, key, bases)
+
+    def part(self, part: StandingPart, state: SourceState) -> PartProof:
+        """A raw part with its ingest, and what its source was found to be."""
+        ingest = part.ingest
+        names = ("feed_version", "parse_version", "calendar_version", "code_version")
+        return PartProof(
+            part=part.part.part_id,
+            partition=part.part.partition,
+            path=part.part.path,
+            rows=part.part.rows,
+            seq=ingest.seq,
+            known_at=datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=ingest.known_at_us),
+            mode=ingest.mode,
+            status=ingest.status,
+            run_id=ingest.run_id,
+            file=ingest.file,
+            source_path=ingest.path,
+            sha256=ingest.sha256,
+            bytes=ingest.bytes,
+            source_state=state.text,
+            versions=tuple(VersionProof(name, getattr(ingest, name), str(self._today[name])) for name in names),
+        )
+
+    def _file(self, table: str, key: str) -> FileProof | None:
+        stored = self._lake.catalog.stored_partition(table, self._feed.name, key) if self._stored else None
+        if stored is None:
+            return None
+        manifest = read_manifest(self._lake.layout.root / stored.path)
+        versions = tuple(VersionProof(n, str(manifest.get(n, "")), str(self._today[n])) for n in _VERSIONS)
+        deltas = tuple(delta.path for delta in stored.deltas)
+        return FileProof(table, key, stored.path, deltas, stored.inputs, stored.rows, versions)
+
+    def _walk_run(self, key: str) -> str | None:
+        stored = self._lake.catalog.stored_partition(t.VALIDATED_BARS, self._feed.name, key) if self._stored else None
+        return None if stored is None else stored.run_id or None
+
+    def _partition(self, key: str) -> PartitionProof:
+        batch = self._batch(key)
+        outcomes = [check_raw(batch, t.raw_asset(self._feed)), check_rejected(batch.rejected)]
+        outcomes += [outcome for suite in default_suites() for outcome in suite.evaluate(batch)]
+        return PartitionProof(
+            key=key,
+            file=self.file(t.VALIDATED_BARS, key),
+            follows=self.follows(t.VALIDATED_BARS, key, [key]),
+            raw_rows=batch.raw_rows,
+            accepted_rows=batch.accepted_rows,
+            rejected_rows=batch.rejected_rows,
+            checks=tuple(CheckProof(o.name, o.asset, o.passed, o.blocking, o.message) for o in outcomes),
+            walk_run=self._walk_run(key),
+        )
+
+    def _batch(self, key: str) -> ValidatedBatch:
+        """What the walk's checks look at, made again."""
+        parts, validated = self._past.parts(key), self._past.validated(key)
+        sessions = feed_calendar(self._feed).sessions(*partition_span(key, period_of(self._feed.partition)))
+        known_until = self._past.horizon_us(key)
+        return ValidatedBatch(
+            feed=self._feed,
+            partition=key,
+            raw_rows=validated.raw_rows,
+            recorded_rows=sum(part.part.rows for part in parts),
+            accepted_rows=validated.accepted_rows,
+            rejected_rows=validated.rejected.num_rows,
+            bars=validated.bars,
+            expected_minutes=sum(session.minutes for session in sessions if session.close <= known_until),
+            rejected=validated.rejected,
+        )

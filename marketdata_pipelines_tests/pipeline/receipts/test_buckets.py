@@ -1,0 +1,127 @@
+"""Which bar a question means."""
+
+from datetime import time
+
+import pyarrow as pa
+import pytest
+
+from marketdata_pipelines.domain.bars import BAR_SCHEMA
+from marketdata_pipelines.domain.feeds import Feed
+from marketdata_pipelines.domain.frames import int_values
+from marketdata_pipelines.domain.partitions import Period
+from marketdata_pipelines.errors import PartitionMissing, SettingsInvalid
+from marketdata_pipelines.pipeline.receipts.buckets import StoredTables, bar_table, find_bar, rows_between
+from marketdata_pipelines.stores.lake.lake import Lake
+from marketdata_pipelines_tests import builders
+from marketdata_pipelines_tests.builders import (
+    CME_BREAK,
+    Row,
+    bar,
+    make_feed,
+    source_of,
+    take_in,
+    us,
+    utc,
+    walk_stale,
+)
+
+
+def found_at(lake: Lake, feed: Feed, ts: str, timeframe: str, symbol: str = "A") -> tuple[str, str]:
+    """(partition, label) of the bar that is meant."""
+    found = find_bar(feed, StoredTables(lake, feed), symbol, us(ts), timeframe)
+    return found.partition, utc(int(int_values(found.row["ts"])[0]))
+
+
+def loaded(lake: Lake, feed: Feed, *rows: Row) -> Feed:
+    take_in(lake, feed, source_of("a.csv", list(rows)))
+    walk_stale(lake, feed)
+    return feed
+
+
+def nyse(lake: Lake) -> Feed:
+    """Two minutes of Thursday and Friday, and one of the Monday after."""
+    feed = make_feed(extended_hours=(time(4), time(20)))
+    times = ["2024-03-07 14:30", "2024-03-07 14:31", "2024-03-08 14:30", "2024-03-08 20:59", "2024-03-11 13:30"]
+    return loaded(lake, feed, *[bar("A", ts) for ts in times], bar("B", "2024-03-08 14:35"))
+
+
+@pytest.mark.parametrize(
+    ("ts", "timeframe", "expected"),
+    [
+        ("2024-03-08 14:30", "1m", ("2024-03-08", "2024-03-08 14:30")),
+        ("2024-03-08 14:30:59", "1m", ("2024-03-08", "2024-03-08 14:30")),
+        ("2024-03-08 14:34:59", "5m", ("2024-03-08", "2024-03-08 14:30")),
+        # The session's last hour is half of one, cut at the close.
+        ("2024-03-08 20:45", "1h", ("2024-03-08", "2024-03-08 20:30")),
+        ("2024-03-08 00:00", "1d", ("2024-03-08", "2024-03-08 00:00")),
+        ("2024-03-08 17:00", "1d", ("2024-03-08", "2024-03-08 00:00")),
+        ("2024-03-07 17:00", "2d", ("2024-03-07", "2024-03-07 00:00")),
+        ("2024-03-08 00:00", "2d", ("2024-03-07", "2024-03-07 00:00")),
+        ("2024-03-04 00:00", "1w", ("2024-03-04", "2024-03-04 00:00")),
+        ("2024-03-06 00:00", "1w", ("2024-03-04", "2024-03-04 00:00")),
+        ("2024-03-08 20:59", "1w", ("2024-03-04", "2024-03-04 00:00")),
+        ("2024-03-31 00:00", "1M", ("2024-03-01", "2024-03-01 00:00")),
+    ],
+)
+def test_a_label_or_any_instant_in_it_means_the_bar(
+    lake: Lake, ts: str, timeframe: str, expected: tuple[str, str]
+) -> None:
+    assert found_at(lake, nyse(lake), ts, timeframe) == expected
+
+
+def test_an_evening_session_is_found_under_the_date_it_is_labelled_with(lake: Lake) -> None:
+    feed = loaded(lake, make_feed("CMES", "1m", breaks=CME_BREAK), bar("A", "2024-03-10 22:30"))
+
+    assert found_at(lake, feed, "2024-03-10 22:30", "1m") == ("2024-03-11", "2024-03-10 22:30")
+    assert found_at(lake, feed, "2024-03-10 23:00", "1d") == ("2024-03-11", "2024-03-11 00:00")
+
+
+def test_bars_of_days_are_found_in_their_year(lake: Lake) -> None:
+    feed = loaded(lake, make_feed("24/7", "1d"), *[bar("A", f"2023-12-{day} 00:00") for day in (30, 31)])
+
+    assert found_at(lake, feed, "2023-12-31 12:00", "1d") == ("2023-01-01", "2023-12-31 00:00")
+    assert found_at(lake, feed, "2024-01-01 00:00", "2d") == ("2023-01-01", "2023-12-31 00:00")
+
+
+@pytest.mark.parametrize(
+    ("symbol", "ts", "timeframe", "message"),
+    [
+        ("A", "2024-03-08 14:31", "1m", "no 1m bar of A at 2024-03-08T14:31:00Z; the nearest are at "
+         "2024-03-08T14:30:00Z and 2024-03-08T20:59:00Z"),
+        ("A", "2024-03-09 12:00", "5m", "the nearest are at 2024-03-08T20:55:00Z and 2024-03-11T13:30:00Z"),
+        ("A", "2024-03-09 00:00", "1d", "no 1d bar of A at 2024-03-09; the nearest are at 2024-03-08 and 2024-03-11"),
+        ("A", "2024-03-05 12:00", "1m", "the nearest are at 2024-03-07T14:30:00Z"),
+        ("C", "2024-03-08 14:30", "1m", "nor near it; stored: 2024-03-07 to 2024-03-11, on 2024-03-08 of A, B"),
+    ],
+)  # fmt: skip
+def test_where_there_is_none_the_nearest_are_named(
+    lake: Lake, symbol: str, ts: str, timeframe: str, message: str
+) -> None:
+    with pytest.raises(PartitionMissing, match=message):
+        found_at(lake, nyse(lake), ts, timeframe, symbol)
+
+
+def test_an_empty_lake_says_how_to_fill_it(lake: Lake) -> None:
+    with pytest.raises(PartitionMissing, match="no 1m bars at all; run: marketdata backfill feed --start 2024-03-08"):
+        found_at(lake, make_feed(), "2024-03-08 14:30", "1m")
+
+
+def test_each_timeframe_has_its_table_and_period() -> None:
+    feed = make_feed()
+
+    assert bar_table(feed, "1m") == ("validated_bars", Period.DAY)
+    assert bar_table(feed, "2d") == ("bars_2d", Period.DAY)
+    assert bar_table(feed, "1M") == ("bars_1mo", Period.MONTH)
+    with pytest.raises(SettingsInvalid, match="no '3m' bars; there: 1m, 5m"):
+        bar_table(feed, "3m")
+
+
+def test_rows_between_are_those_of_the_symbol_with_both_ends() -> None:
+    bars: pa.Table = builders.bar_table(
+        [bar(symbol, f"2024-03-08 14:3{minute}") for symbol in "AB" for minute in range(4)]
+    )
+
+    own = rows_between(bars, "B", us("2024-03-08 14:31"), us("2024-03-08 14:32"))
+
+    assert own.schema == BAR_SCHEMA
+    assert [(row["symbol"], row["ts"].minute) for row in own.to_pylist()] == [("B", 31), ("B", 32)]

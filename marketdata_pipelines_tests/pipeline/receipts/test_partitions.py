@@ -1,0 +1,54 @@
+"""Partitions, files and raw parts as a receipt names them."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from marketdata_pipelines.pipeline.past import PastTables
+from marketdata_pipelines.pipeline.receipts.partitions import PartitionProofs
+from marketdata_pipelines.pipeline.receipts.sources import SourceState
+from marketdata_pipelines.stores.lake.lake import Lake
+from marketdata_pipelines.stores.lake.parquet import read_file, read_manifest, write_file
+from marketdata_pipelines_tests.builders import us
+from marketdata_pipelines_tests.pipeline.receipt_lakes import load, minutes_feed, row, write_lines
+
+KEY = "2024-03-08"
+
+
+def test_versions_that_are_others_today_are_told(lake: Lake, tmp_path: Path) -> None:
+    feed = minutes_feed()
+    load(lake, feed, write_lines(tmp_path, "a.csv", row("A", 0)))
+    today = replace(feed, multiplier=2.0)
+
+    proofs = PartitionProofs(lake, today, PastTables(lake, today))
+
+    file = proofs.file("validated_bars", KEY)
+    part = proofs.part(lake.catalog.standing_parts("feed")[0], SourceState(True, "there"))
+    assert file is not None
+    assert {version.name for version in file.versions if version.differs} == {"feed_version"}
+    assert {version.name for version in part.versions if version.differs} == {"feed_version"}
+    assert [(version.recorded, version.today) for version in file.versions if version.differs] == [
+        (feed.version, today.version)
+    ]
+
+
+def test_a_check_that_fails_now_is_told(lake: Lake, tmp_path: Path) -> None:
+    feed = minutes_feed()
+    load(lake, feed, write_lines(tmp_path, "a.csv", row("A", 0), row("A", 1)))
+    path = lake.layout.root / lake.catalog.standing_parts("feed")[0].part.path
+    write_file(path, read_file(path).slice(1), read_manifest(path), path.parent)
+
+    proof = PartitionProofs(lake, feed, PastTables(lake, feed)).partition(KEY)
+
+    failed = [(check.name, check.message) for check in proof.checks if not check.passed]
+    assert failed == [("rows_recorded", "1 rows in the raw parts, 2 in the ledger")]
+
+
+def test_a_derived_state_has_no_files_and_always_follows(lake: Lake, tmp_path: Path) -> None:
+    feed = minutes_feed()
+    load(lake, feed, write_lines(tmp_path, "a.csv", row("A", 0)), walk=False)
+
+    then = PartitionProofs(lake, feed, PastTables(lake, feed, us("2024-03-11 00:00"))).partition(KEY)
+    now = PartitionProofs(lake, feed, PastTables(lake, feed)).partition(KEY)
+
+    assert (then.file, then.follows, then.accepted_rows) == (None, True, 1)
+    assert (now.file, now.follows, now.accepted_rows) == (None, False, 1)
