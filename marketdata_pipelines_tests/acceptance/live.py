@@ -15,11 +15,13 @@ from dagster._core.storage.tags import BACKFILL_ID_TAG
 from dagster_graphql import DagsterGraphQLClientError
 
 from marketdata_pipelines.domain.feeds import Feed
-from marketdata_pipelines.domain.tables import feed_tables
+from marketdata_pipelines.domain.quality.records import QUALITY_FINDINGS
+from marketdata_pipelines.domain.tables import asset_sets
 from marketdata_pipelines.orchestration.running.run_worker import PROCESS_TAG
 from marketdata_pipelines.orchestration.services.server import LOGS
 from marketdata_pipelines.pipeline.acquire import acquire
 from marketdata_pipelines.pipeline.changes import affected_partitions
+from marketdata_pipelines.pipeline.quality.judging import PartitionJudge
 from marketdata_pipelines.settings.feeds_file import load_feeds
 from marketdata_pipelines.stores.lake.lake import Lake
 from marketdata_pipelines_tests.browser.live import LAUNCH, LiveDagster, wait_for
@@ -165,7 +167,7 @@ def kill_worker(instance: DagsterInstance, backfill_id: str) -> str:
 
 def assets_of(feed: Feed) -> list[str]:
     """Every asset of a feed, as a page's "materialize all" selects them."""
-    return [table_set.name for table_set in feed_tables(feed)]
+    return [table_set.name for table_set in asset_sets(feed)]
 
 
 def recorded(instance: DagsterInstance, feed: Feed) -> dict[tuple[str, str], list[str]]:
@@ -181,19 +183,21 @@ def recorded(instance: DagsterInstance, feed: Feed) -> dict[tuple[str, str], lis
 def not_in_the_lake(lake: Lake, feed: Feed, shown: set[tuple[str, str]]) -> list[tuple[str, str]]:
     """Of (asset, partition) shown as done those of which a table is not stored, or its file is not there."""
     missing = []
-    for table_set in feed_tables(feed):
+    for table_set in asset_sets(feed):
+        # Where nothing was found there is no table of findings.
+        tables = [table for table in table_set.tables if table != QUALITY_FINDINGS]
         stored = {
             (item.tbl, item.partition)
-            for table in table_set.tables
+            for table in tables
             for item in lake.catalog.stored(table, feed.name)
             if (lake.layout.root / item.path).is_file()
         }
         if table_set.name.startswith("raw_"):
-            stored = {(table, key) for table in table_set.tables for key in lake.catalog.raw_partitions(feed.name)}
+            stored = {(table, key) for table in tables for key in lake.catalog.raw_partitions(feed.name)}
         missing += [
             (asset, key)
             for asset, key in shown
-            if asset == table_set.name and not all((table, key) in stored for table in table_set.tables)
+            if asset == table_set.name and not all((table, key) in stored for table in tables)
         ]
     return sorted(missing)
 
@@ -241,3 +245,7 @@ def walk_undisturbed(lake: Lake, feed: Feed, keys: list[str]) -> None:
     acquire(lake, feed, None, keys, run_id="run", now_us=LATER)
     for period, affected in affected_partitions(feed, keys).items():
         walk_keys(lake, feed, period, affected)
+    judge = PartitionJudge(lake, feed)
+    judge.judge(keys, at_us=LATER)
+    if later := judge.later(keys):
+        judge.judge(later, at_us=LATER)

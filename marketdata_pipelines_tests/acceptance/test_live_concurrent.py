@@ -4,13 +4,14 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from dagster import DagsterEvent, DagsterEventType, DagsterInstance, DagsterRunStatus, RunRecord, RunsFilter
 from dagster._core.storage.tags import BACKFILL_ID_TAG
 
 from marketdata_pipelines.domain.feeds import Feed
-from marketdata_pipelines.domain.tables import feed_tables
+from marketdata_pipelines.domain.tables import QUALITY, asset_sets
 from marketdata_pipelines.orchestration.history.instance import instance_for
 from marketdata_pipelines.pipeline.changes import affected_partitions
 from marketdata_pipelines.settings.environment import Settings
@@ -82,6 +83,7 @@ ASKED = (
     ("hours", "2022-01-01", "2022-12-01"),
     ("funds", "2015-01-01", "2020-01-01"),
 )
+_Place = TypeVar("_Place", bound=tuple[str, ...])
 # Run, feed, asset, partition.
 Place = tuple[str, str, str, str]
 URGENT_DAY = "2024-01-05"
@@ -99,7 +101,7 @@ class Asked:
         """Each of its (asset, partition) once."""
         affected = affected_partitions(self.feed, self.keys)
         return Counter(
-            (table_set.name, key) for table_set in feed_tables(self.feed) for key in affected[table_set.period]
+            (table_set.name, key) for table_set in asset_sets(self.feed) for key in affected[table_set.period]
         )
 
 
@@ -131,9 +133,13 @@ def test_eight_backfills_at_once_do_what_they_do_in_a_row(dagster: MortalDagster
 
     assert ended == ["COMPLETED_SUCCESS"] * len(ASKED)
     assert overtaken, "the urgent run waited for all runs of the backfills"
-    assert found == [each.expected() for each in asked]
-    assert made == index
-    assert judged.keys() == made.keys()
+    for counted, each in zip(found, asked, strict=True):
+        expected = each.expected()
+        assert walked(counted) == walked(expected)
+        # Days are judged once more where earlier ones come after them.
+        assert expected.keys() <= counted.keys()
+    assert walked(made) == walked(index)
+    assert walked(judged).keys() == walked(made).keys()
     assert told_by(dagster.home) >= {"code.log", "daemon.log", "web.log"}
     assert complaints(dagster.home) == []
     lake = Lake(dagster.home / "lake")
@@ -182,6 +188,11 @@ def events_of(instance: DagsterInstance, asked: Asked) -> Counter[tuple[str, str
     runs = set(instance.get_run_ids(RunsFilter(tags={BACKFILL_ID_TAG: asked.id})))
     found = recorded(instance, asked.feed)
     return Counter({place: count for place, by in found.items() if (count := sum(run in runs for run in by))})
+
+
+def walked(found: Counter[_Place]) -> Counter[_Place]:
+    """Without verdicts and the reports on them, which come and go with the days beside them."""
+    return Counter({place: count for place, count in found.items() if not {QUALITY, "quality_report"} & set(place)})
 
 
 def indexed(instance: DagsterInstance, feeds: Iterable[Feed]) -> Counter[Place]:
