@@ -42,6 +42,9 @@ def materialize(
 
         def note(outcome: PartitionOutcome) -> None:
             tally.add(outcome)
+            if outcome.is_verdict:
+                bar.tell(f"{outcome.partition} is judged")
+                return
             bar.advance()
             bar.tell(outcome.partition)
 
@@ -87,6 +90,9 @@ def materialize_with_daemon(
 
         def note(outcome: PartitionOutcome) -> None:
             tally.add(outcome)
+            if outcome.is_verdict:
+                bar.tell(f"{outcome.partition} is judged")
+                return
             bar.advance()
             bar.tell(outcome.partition)
 

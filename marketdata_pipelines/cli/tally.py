@@ -43,11 +43,10 @@ class Tally:
 
     def add(self, outcome: PartitionOutcome) -> None:
         """Count one partition, or what was found when it was judged."""
-        judged = [result for result in outcome.results if result.asset == QUALITY]
-        for result in judged:
+        for result in outcome.results if outcome.is_verdict else ():
             self.findings.update({str(each["rule"]): int(each["findings"] or 0) for each in result.examples})
-            self.scores.append(float(result.facts["score"]))
-        if len(judged) == len(outcome.results) and judged:
+            self.scores.append(float(result.facts.get("score", 0.0)))
+        if outcome.is_verdict:
             return
         self.partitions += 1
         if outcome.blocked is not None:

@@ -6,6 +6,7 @@ from datetime import date, datetime
 import pyarrow as pa
 
 from marketdata_pipelines.domain.sketch import Sketch
+from marketdata_pipelines.domain.tables import QUALITY
 from marketdata_pipelines.quality.outcome import CheckOutcome, Example, Facts
 
 
@@ -43,6 +44,11 @@ class PartitionOutcome:
     checks: tuple[CheckOutcome, ...]
     blocked: str | None
     changed: bool = True
+
+    @property
+    def is_verdict(self) -> bool:
+        """Whether this is what was found of a partition when it was judged, after it was walked."""
+        return bool(self.results) and all(result.asset == QUALITY for result in self.results)
 
     @property
     def passed(self) -> bool:

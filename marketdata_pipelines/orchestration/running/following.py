@@ -28,7 +28,7 @@ from dagster._core.storage.tags import BACKFILL_ID_TAG
 
 from marketdata_pipelines.domain.feeds import Feed
 from marketdata_pipelines.domain.partitions import Period
-from marketdata_pipelines.domain.tables import REJECTED_BARS, feed_tables
+from marketdata_pipelines.domain.tables import QUALITY, REJECTED_BARS, feed_tables
 from marketdata_pipelines.errors import WorkFailed
 from marketdata_pipelines.orchestration.assets.graph import feed_graph
 from marketdata_pipelines.orchestration.assets.walking import OnOutcome
@@ -171,13 +171,16 @@ def _result(event: AssetMaterialization) -> AssetResult:
     facts: Facts = {
         name.removeprefix(prefix): value
         for name, value in values.items()
-        if name.startswith(prefix or ("raw_rows", "accepted_rows")) and isinstance(value, int | float | str)
+        if name.startswith(prefix or ("raw_rows", "accepted_rows", "score")) and isinstance(value, int | float | str)
     }
     tables = event.metadata.get("rows by table")
     records = tables.records if isinstance(tables, TableMetadataValue) else []
     rows = _whole(values.get("dagster/row_count"))
     by_table = {str(record.data["table"]): _whole(record.data["rows"]) for record in records} or {asset: rows}
-    return AssetResult(asset, rows, _whole(values.get("symbols")), None, None, 0, by_table, facts)
+    found = event.metadata.get("by rule") if asset == QUALITY else None
+    examples = tuple(dict(record.data) for record in found.records) if isinstance(found, TableMetadataValue) else ()
+    symbols = _whole(values.get("symbols"))
+    return AssetResult(asset, rows, symbols, None, None, 0, by_table, facts, examples=examples)
 
 
 def _whole(value: object) -> int:

@@ -13,6 +13,7 @@ from marketdata_pipelines.domain.partitions import Period
 from marketdata_pipelines.orchestration.assets.continuing import earlier_runs, remaining
 from marketdata_pipelines.orchestration.assets.graph import feed_graph, period_jobs
 from marketdata_pipelines.orchestration.assets.ranges import partition_tags
+from marketdata_pipelines.pipeline.outcome import PartitionOutcome
 from marketdata_pipelines.stores.lake.lake import Lake
 from marketdata_pipelines_tests.builders import minutes, source_of, take_in
 from marketdata_pipelines_tests.orchestration.conftest import Workshop
@@ -124,10 +125,8 @@ def test_without_assets_nothing_can_be_done_already(workshop: Workshop) -> None:
 
 def test_a_run_that_goes_on_walks_only_what_is_left_and_says_so(workshop: Workshop) -> None:
     earlier = workshop.run(DAYS[:2])
-    seen: list[str] = []
-    assets = feed_graph(
-        workshop.feed, workshop.settings, date(2024, 6, 1), lambda outcome: seen.append(outcome.partition)
-    )
+    told: list[PartitionOutcome] = []
+    assets = feed_graph(workshop.feed, workshop.settings, date(2024, 6, 1), told.append)
     job = Definitions(assets=assets, jobs=period_jobs(assets)).resolve_job_def("demo__day")
     run = workshop.instance.create_run_for_job(
         job_def=job, run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
@@ -137,6 +136,7 @@ def test_a_run_that_goes_on_walks_only_what_is_left_and_says_so(workshop: Worksh
     ended = execute_run(InMemoryJob(job), run, workshop.instance)
 
     texts = [entry.user_message for entry in workshop.instance.all_logs(run.run_id)]
+    seen = [outcome.partition for outcome in told if not outcome.is_verdict]
     assert (ended.success, seen) == (True, DAYS[2:])
     assert any("2 of 3 partitions were done by the run this one goes on for" in text for text in texts)
     assert workshop.materialized("daily_bars") == DAYS

@@ -53,6 +53,7 @@ def days_files(*keys: str) -> list[str]:
     tables = [
         "bars_12h", "bars_1d", "bars_1h", "bars_2d", "bars_2h", "bars_4h", "bars_6h", "bars_8h", "daily_summary",
         "hourly_volume", "latest_bars", "rejected_bars", "symbol_performance", "top_volume", "validated_bars",
+        "quality_findings", "quality_scores", "quality_suspects", "symbol_profiles",
     ]  # fmt: skip
     return [f"{table}/demo/{key}.parquet" for table in tables for key in keys]
 

@@ -112,8 +112,8 @@ def test_new_rows_of_the_running_session_are_validated_down_to_the_view(desk: De
     assert desk.keys(request) == ["2024-05-31"]
     assert request.tags["marketdata/acquire"] == "false"
     assert sorted({key.name for key in request.asset_check_keys or []}) == [
-        "every_row_has_a_reason", "not_empty_when_open", "ohlc_consistent", "one_row_a_key", "rows_conserved",
-        "sorted_and_unique",
+        "every_row_has_a_reason", "not_empty_when_open", "ohlc_consistent", "one_row_a_key",
+        "quality_rules", "rows_conserved", "sorted_and_unique",
     ]  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
 from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
 
 from marketdata_pipelines.domain.partitions import Period
-from marketdata_pipelines.domain.tables import feed_tables
+from marketdata_pipelines.domain.tables import asset_sets
 from marketdata_pipelines.errors import WorkFailed
 from marketdata_pipelines.orchestration.keys import FEED_TAG
 from marketdata_pipelines.orchestration.running.backfills import open_backfill, open_backfills, open_periods
@@ -39,8 +39,8 @@ def test_days_are_asked_for_with_their_weeks_and_months(workshop: Workshop, grap
     found = open_backfill(workshop.instance, graph, workshop.feed, DAYS, title="two days")
 
     asked = targets(workshop, graph, found)
-    names = {period: {each.name for each in feed_tables(workshop.feed) if each.period is period} for period in Period}
-    assert set(asked) == {each.name for each in feed_tables(workshop.feed)}
+    names = {period: {each.name for each in asset_sets(workshop.feed) if each.period is period} for period in Period}
+    assert set(asked) == {each.name for each in asset_sets(workshop.feed)}
     assert {tuple(asked[name]) for name in names[Period.DAY]} == {tuple(DAYS)}
     assert {tuple(asked[name]) for name in names[Period.WEEK]} == {("2024-05-27", "2024-06-03")}
     assert {tuple(asked[name]) for name in names[Period.MONTH]} == {("2024-05-01", "2024-06-01")}
