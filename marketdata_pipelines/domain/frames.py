@@ -24,6 +24,16 @@ def float_values(column: pa.ChunkedArray | pa.Array) -> Floats:
     return array.to_numpy(zero_copy_only=False)
 
 
+def number_values(column: pa.ChunkedArray | pa.Array) -> Floats:
+    """A column of whole or floating numbers as float64 numpy, null as NaN; whole numbers are exact to 2^53."""
+    array = _whole(column)
+    if not array.null_count:
+        return array.to_numpy(zero_copy_only=False).astype(np.float64, copy=False)
+    values: Floats = array.fill_null(0).to_numpy(zero_copy_only=False).astype(np.float64)
+    values[array.is_null().to_numpy(zero_copy_only=False)] = np.nan
+    return values
+
+
 def int_values(column: pa.ChunkedArray | pa.Array, null: int = kernel.UNKNOWN_COUNT) -> Ints:
     """An integer, date or timestamp column as int64 numpy (in its own unit), null as `null`."""
     array = _whole(column)

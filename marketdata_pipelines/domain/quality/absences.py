@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from marketdata_pipelines.domain.feeds import Anchor, AssetClass, Feed
-from marketdata_pipelines.domain.frames import float_values, int_values
+from marketdata_pipelines.domain.frames import int_values, number_values
 from marketdata_pipelines.domain.quality.finding_rows import FindingRow, finding_row
 from marketdata_pipelines.domain.quality.history import WINDOW, Floats, Ints, Mask, PastSessions, usual_bars
 from marketdata_pipelines.domain.quality.openings import LONGEST_PAUSE_DAYS
@@ -30,7 +30,7 @@ def incomplete_sessions(rule: QualityRule, past: PastSessions, profiles: pa.Tabl
     """
     kept = past.rows
     codes, days = past.codes, past.dates
-    bars, room = (float_values(profiles[name].cast(pa.float64()))[kept] for name in ("bars", "expected"))
+    bars, room = (number_values(profiles[name])[kept] for name in ("bars", "expected"))
     usual = usual_bars(past, codes, days)
     wanted = usual.share * room
     with np.errstate(invalid="ignore"):
@@ -59,7 +59,7 @@ def breaks_off(feed: Feed, past: PastSessions, profiles: pa.Table) -> Mask:
     begins, ends, last = (
         int_values(profiles[name])[past.rows] for name in ("session_open", "session_close", "last_ts")
     )
-    bars, room = (float_values(profiles[name].cast(pa.float64()))[past.rows] for name in ("bars", "expected"))
+    bars, room = (number_values(profiles[name])[past.rows] for name in ("bars", "expected"))
     part = (last + feed.interval.us - begins) / np.maximum(ends - begins, 1)
     # Up to there it is as full as a whole day would be.
     return (part < 0.5) & (bars >= _FULL * room * part)

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from marketdata_pipelines.domain.corrections import VALUES
-from marketdata_pipelines.domain.frames import float_values, int_values, symbol_codes
+from marketdata_pipelines.domain.frames import int_values, number_values, symbol_codes
 from marketdata_pipelines.domain.quality.bar_measures import longest_standstill, measure_bars
 from marketdata_pipelines.domain.quality.statistics import ColumnStatistics, Floats
 from marketdata_pipelines.domain.session_grid import Ints
@@ -82,8 +82,7 @@ class FeedFigures:
             return
         measures = measure_bars(bars, profiles, within_sessions=within_sessions)
         for name in VALUES:
-            column = bars[name].cast(pa.float64()) if name == "trade_count" else bars[name]
-            self._column(name).add(float_values(column))
+            self._column(name).add(number_values(bars[name]))
         for name in MEASURES:
             self._column(name).add(getattr(measures, name))
         for name, source in zip(SESSION_MEASURES, ("bars", "gaps", "longest_gap"), strict=True):
@@ -112,8 +111,8 @@ class FeedFigures:
         starts = np.flatnonzero(np.r_[True, codes[1:] != codes[:-1]])
         counts = np.diff(np.r_[starts, len(codes)])
         largest = np.maximum.reduceat(moves, starts)
-        lows = np.minimum.reduceat(float_values(bars["low"]), starts)
-        highs = np.maximum.reduceat(float_values(bars["high"]), starts)
+        lows = np.minimum.reduceat(number_values(bars["low"]), starts)
+        highs = np.maximum.reduceat(number_values(bars["high"]), starts)
         found = zip(
             codes[starts].tolist(), counts.tolist(), largest.tolist(), lows.tolist(), highs.tolist(), strict=True
         )

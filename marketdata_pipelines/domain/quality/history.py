@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from marketdata_pipelines.domain.frames import float_values, int_values, symbol_codes
+from marketdata_pipelines.domain.frames import int_values, number_values, symbol_codes
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -122,7 +122,7 @@ class PastSessions:
 
     def _values(self, name: str) -> Floats:
         column = self._table[name]
-        return float_values(column.cast(pa.float64()) if column.type != pa.float64() else column)[self._kept]
+        return number_values(column)[self._kept]
 
     def _made(self, name: str) -> Floats:
         matrix = np.full((len(self.names), len(self.days)), np.nan)

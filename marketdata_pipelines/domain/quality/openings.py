@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from marketdata_pipelines.domain.action_weights import places, weigh_actions
 from marketdata_pipelines.domain.actions import ActionKind
-from marketdata_pipelines.domain.frames import float_values, int_values
+from marketdata_pipelines.domain.frames import float_values, int_values, number_values
 from marketdata_pipelines.domain.quality.history import Floats, Ints, Mask, PastSessions
 from marketdata_pipelines.domain.quality.records import Suspicion
 from marketdata_pipelines.domain.sessions import EPOCH
@@ -92,7 +92,7 @@ class Openings:
 
 def session_openings(past: PastSessions, profiles: pa.Table, suspects: pa.Table, actions: pa.Table | None) -> Openings:
     """The beginnings of the sessions of `profiles` that have bars, then those of superseded files in `suspects`."""
-    kept = float_values(profiles["bars"].cast(pa.float64()))[past.rows] > 0
+    kept = number_values(profiles["bars"])[past.rows] > 0
     at = past.rows[kept]
     jumps = suspects.filter(pc.equal(suspects["kind"], str(Suspicion.OPENING_JUMP)))
     replaced = np.flatnonzero(~jumps["standing"].to_numpy(zero_copy_only=False).astype(bool))

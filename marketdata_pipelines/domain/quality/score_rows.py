@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from marketdata_pipelines.domain.action_weights import days_of_places, places, symbols_of_places
-from marketdata_pipelines.domain.frames import float_values, int_values
+from marketdata_pipelines.domain.frames import int_values, number_values
 from marketdata_pipelines.domain.quality.history import Floats, Ints, Mask, PastSessions, medians, usual_bars
 from marketdata_pipelines.domain.quality.records import Dimension, Severity
 from marketdata_pipelines.domain.quality.rules import QUALITY_RULE_BY_ID, QualityRule
@@ -226,7 +226,7 @@ def _scattered(values: Floats, at: Ints, count: int) -> Floats:
 
 def _numbers(table: pa.Table, name: str) -> Floats:
     """A column of counts, null as 0."""
-    return np.nan_to_num(float_values(table[name].cast(pa.float64()))) if table.num_rows else np.zeros(0)
+    return np.nan_to_num(number_values(table[name])) if table.num_rows else np.zeros(0)
 
 
 def _days(findings: pa.Table) -> Ints:

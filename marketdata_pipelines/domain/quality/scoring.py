@@ -32,7 +32,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from marketdata_pipelines.domain.frames import float_values, symbol_column
+from marketdata_pipelines.domain.frames import float_values, number_values, symbol_column
 from marketdata_pipelines.domain.quality.grades import Grade, Quality, grade_of, grades, qualities, quality_of
 from marketdata_pipelines.domain.quality.history import Floats, Mask, PastSessions
 from marketdata_pipelines.domain.quality.records import SCORE_SCHEMA, Dimension
@@ -109,7 +109,7 @@ def feed_score(scores: pa.Table) -> FeedScore | None:
     totals = scores.filter(scores["symbol"].is_null())
     if not totals.num_rows:
         return None
-    room, bars = (float_values(totals[name].cast(pa.float64())) for name in ("expected", "bars"))
+    room, bars = (number_values(totals[name]) for name in ("expected", "bars"))
     weights = np.maximum(np.maximum(room, bars), 1.0)
     means = {name: _mean(float_values(totals[name]), weights) for name in ("score", *map(str, _DIMENSIONS))}
     sums = {name: _sum(totals[name]) for name in ("bars", "raw_rows", "rejected_rows", "findings")}
@@ -129,7 +129,7 @@ def _mean(values: Floats, weights: Floats) -> float:
 
 
 def _sum(column: pa.ChunkedArray) -> int:
-    return int(float_values(column.cast(pa.float64())).sum())
+    return int(number_values(column).sum())
 
 
 def _dimensions(completeness: Floats, rejected: Floats, raw_rows: Floats, taken: Floats) -> Floats:

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from marketdata_pipelines.domain.feeds import Feed
-from marketdata_pipelines.domain.frames import float_values, int_values
+from marketdata_pipelines.domain.frames import int_values, number_values
 from marketdata_pipelines.domain.intervals import DAY_US, MINUTE_US
 from marketdata_pipelines.domain.partitions import partition_key, period_of
 from marketdata_pipelines.domain.quality.records import SYMBOL_PROFILES
@@ -88,7 +88,7 @@ def _usual_symbols(lake: Lake, feed: Feed, key: str, day: date, present: set[str
         return present
     profiles = lake.read(SYMBOL_PROFILES, feed.name, key, ["symbol", "session_date", "bars", "expected"])
     profiles = profiles.filter(pc.equal(profiles["session_date"], pa.scalar(day, pa.date32())))
-    bars, expected = (float_values(profiles[name].cast(pa.float64())) for name in ("bars", "expected"))
+    bars, expected = (number_values(profiles[name]) for name in ("bars", "expected"))
     often = pa.array(bars >= USUAL_SHARE * np.nan_to_num(expected))
     return set(profiles.filter(often)["symbol"].to_pylist())
 
