@@ -66,7 +66,7 @@ feeds:
 """
 DAY_ASSETS = [
     "raw_bars", "validated_bars", "rejected_bars", "intraday_bars", "daily_bars", "daily_summary", "hourly_volume",
-    "symbol_performance", "top_volume", "latest_bars",
+    "symbol_performance", "top_volume", "latest_bars", "quality",
 ]  # fmt: skip
 ASSETS = [*DAY_ASSETS, "weekly_bars", "monthly_bars"]
 

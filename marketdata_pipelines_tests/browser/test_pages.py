@@ -21,15 +21,16 @@ def test_lineage_of_a_feed(far_visit: Visit, filled: Backfill) -> None:
     assert far_visit.errors == []
 
 
-def test_every_feed_is_a_group_that_expands(visit: Visit) -> None:
-    visit.page.goto("/asset-groups")
+def test_every_feed_is_a_group_that_expands(far_visit: Visit) -> None:
+    page = far_visit.page
+    page.goto("/asset-groups")
     for feed in ("us_equities_1m", "crypto_1m", "desk_5m", "etfs_1d"):
-        expect(visit.page.get_by_text(feed, exact=True).first).to_be_visible()
+        expect(page.get_by_text(feed, exact=True).first).to_be_visible()
 
-    visit.page.goto(f"/asset-groups?expanded={quote('global@global:us_equities_1m')}")
+    page.goto(f"/asset-groups?expanded={quote('global@global:us_equities_1m')}")
 
-    expect(visit.page.get_by_text("validated_bars", exact=True).first).to_be_visible()
-    assert visit.errors == []
+    expect(page.get_by_text("validated_bars", exact=True).first).to_be_visible()
+    assert far_visit.errors == []
 
 
 def test_an_asset_shows_its_plot_and_figures_of_a_partition(visit: Visit, filled: Backfill) -> None:
