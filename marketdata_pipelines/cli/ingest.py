@@ -81,13 +81,17 @@ def _materialize(lake: "Lake", feed: "Feed", reports: "list[FileReport]", *, qui
     from marketdata_pipelines.cli.materialize import materialize
     from marketdata_pipelines.cli.tally import Tally
     from marketdata_pipelines.cli.tally_text import print_tally
+    from marketdata_pipelines.domain.partitions import period_of
     from marketdata_pipelines.pipeline.changes import affected_partitions, stale_partitions
+    from marketdata_pipelines.pipeline.quality.unjudged import unjudged
     from marketdata_pipelines.settings.environment import Settings
 
     work = affected_partitions(feed, [key for report in reports for key in report.partitions])
     # What an earlier ingest brought without materializing it, or was killed before, is behind as well.
     for period, keys in stale_partitions(lake, feed).items():
         work[period] = sorted({*work.get(period, []), *keys})
+    base = period_of(feed.partition)
+    work[base] = sorted({*work.get(base, []), *unjudged(lake, feed)})
     if not any(work.values()):
         if not quiet:
             output().print("Nothing to materialize: every partition is up to date.")

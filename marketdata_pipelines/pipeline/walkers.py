@@ -55,6 +55,12 @@ class Walkers:
         # After an error or an interrupt nobody waits for what is in hand; these processes end with this one.
         self._pool.shutdown(wait=kind is None, cancel_futures=True)
 
+    def submit_judging(
+        self, lake: Lake, feed: Feed, beside: Beside, keys: Sequence[str], at_us: int
+    ) -> Future[list[PartitionOutcome]]:
+        """Have some walked partitions judged, beside the walking."""
+        return self._pool.submit(_judge, lake.layout.root, feed, beside, keys, at_us)
+
     def judge(
         self, lake: Lake, feed: Feed, beside: Beside, keys: Sequence[str], at_us: int
     ) -> Iterator[PartitionOutcome]:

@@ -43,10 +43,10 @@ def judged(live: LiveDagster) -> str:
 def reported(live: LiveDagster, judged: str) -> Path:
     """Its pages, once the sensor has had them made."""
     folder = live.home / "quality"
-    page = folder / "docs" / "desk_5m" / judged[:7] / "index.html"
-    wait_for("the sensor's report", lambda: page.is_file() or None, SENSOR_SECONDS)
-    report = folder / "reports" / "desk_5m" / "index.html"
-    wait_for("the list of reports", lambda: report.is_file() or None, SENSOR_SECONDS)
+    # Other sessions of the month may have had theirs before.
+    report, listed = folder / "reports" / "desk_5m" / f"{judged}.html", folder / "reports" / "desk_5m" / "index.html"
+    wait_for("the sensor's report", lambda: report.is_file() or None, SENSOR_SECONDS)
+    wait_for("the list of reports", lambda: (listed.is_file() and judged in listed.read_text()) or None, SENSOR_SECONDS)
     return folder
 
 

@@ -4,7 +4,9 @@ How a partition is judged is in `pipeline.judging`. Later sessions that were jud
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future
 
 from dagster import AssetExecutionContext
 
@@ -26,26 +28,68 @@ from marketdata_pipelines.settings.references_file import load_references
 from marketdata_pipelines.stores.lake.lake import Lake
 
 
-def judge_partitions(context: AssetExecutionContext, walk: Walk, lake: Lake, keys: Sequence[str]) -> dict[str, str]:
-    """Judge the run's partitions and report each; returns those that cannot be judged, with the reason."""
-    feed = walk.feed
-    beside, now_us = _beside(walk.settings, feed, lake), time.time_ns() // 1000
-    reporter = PartitionReporter(context, lambda name: name == QUALITY)
-    quality = frozenset({asset_key(feed.name, QUALITY)})
-    left = remaining(context.instance, context.run, quality, keys, lake, feed, walk.period)
-    withheld = {}
-    for outcome in _judged(lake, feed, beside, left, now_us):
-        reporter.report(outcome)
-        if outcome.blocked is not None:
-            withheld[outcome.partition] = outcome.blocked
-        elif walk.on_outcome is not None:
-            walk.on_outcome(outcome)
-    later = PartitionJudge(lake, feed, beside).later(left)
-    for outcome in _judged(lake, feed, beside, later, now_us):
-        if outcome.changed:
-            reporter.report(outcome)
-    _judge_comparing(context, walk, lake, left, now_us)
-    return withheld
+class Judging:
+    """Judges a run's partitions some at a time while it goes on walking, so that little is left where it is stopped."""
+
+    def __init__(self, context: AssetExecutionContext, walk: Walk, lake: Lake, keys: Sequence[str]) -> None:
+        self._context, self._walk, self._lake = context, walk, lake
+        self._beside, self._now_us = _beside(walk.settings, walk.feed, lake), time.time_ns() // 1000
+        self._reporter = PartitionReporter(context, lambda name: name == QUALITY)
+        quality = frozenset({asset_key(walk.feed.name, QUALITY)})
+        self._left = remaining(context.instance, context.run, quality, keys, lake, walk.feed, walk.period)
+        self._unjudged = dict.fromkeys(self._left)
+        self._pending: list[str] = []
+        self._sent: deque[Future[list[PartitionOutcome]]] = deque()
+        self._withheld: dict[str, str] = {}
+
+    def walked(self, key: str) -> None:
+        """A partition has been walked, in order."""
+        if key not in self._unjudged:
+            return
+        del self._unjudged[key]
+        self._pending.append(key)
+        if len(self._pending) >= JUDGED_AT_ONCE:
+            self._send()
+        while self._sent and self._sent[0].done():
+            self._report(self._sent.popleft().result())
+
+    def flush(self) -> None:
+        """Judge and report what has been walked."""
+        while self._sent:
+            self._report(self._sent.popleft().result())
+        self._judge(self._pending)
+        self._pending = []
+
+    def finish(self) -> dict[str, str]:
+        """Judge what is left, and later sessions that read these; which cannot be judged, with the reason."""
+        self.flush()
+        self._judge([*self._unjudged])
+        feed = self._walk.feed
+        later = PartitionJudge(self._lake, feed, self._beside).later(self._left)
+        for outcome in _judged(self._lake, feed, self._beside, later, self._now_us):
+            if outcome.changed:
+                self._reporter.report(outcome)
+        _judge_comparing(self._context, self._walk, self._lake, self._left, self._now_us)
+        return self._withheld
+
+    def _send(self) -> None:
+        walkers, chunk = own_walkers(), self._pending
+        self._pending = []
+        if walkers is None:
+            self._judge(chunk)
+        else:
+            self._sent.append(walkers.submit_judging(self._lake, self._walk.feed, self._beside, chunk, self._now_us))
+
+    def _judge(self, keys: Sequence[str]) -> None:
+        self._report(_judged(self._lake, self._walk.feed, self._beside, keys, self._now_us))
+
+    def _report(self, outcomes: Iterable[PartitionOutcome]) -> None:
+        for outcome in outcomes:
+            self._reporter.report(outcome)
+            if outcome.blocked is not None:
+                self._withheld[outcome.partition] = outcome.blocked
+            elif self._walk.on_outcome is not None:
+                self._walk.on_outcome(outcome)
 
 
 def _judge_comparing(context: AssetExecutionContext, walk: Walk, lake: Lake, keys: Sequence[str], now_us: int) -> None:

@@ -12,7 +12,7 @@ from marketdata_pipelines.domain.feeds import SourceKind
 from marketdata_pipelines.domain.tables import QUALITY, raw_asset
 from marketdata_pipelines.errors import MarketDataError
 from marketdata_pipelines.orchestration.assets.continuing import remaining
-from marketdata_pipelines.orchestration.assets.judging import judge_partitions
+from marketdata_pipelines.orchestration.assets.judging import Judging
 from marketdata_pipelines.orchestration.assets.progress import Progress
 from marketdata_pipelines.orchestration.assets.ranges import ACQUIRE_TAG, REFETCH, narrowed
 from marketdata_pipelines.orchestration.assets.reporting import PartitionReporter
@@ -51,20 +51,29 @@ def walk_step(context: AssetExecutionContext, walk: Walk) -> None:
     brought = _brought(context, walk, lake, left) if acquires else iter(left)
     progress = Progress(f"{walk.feed.name} by {walk.period}", len(left), time.monotonic)
     blocked: dict[str, str] = {}
+    judging = Judging(context, walk, lake, keys) if QUALITY in asked else None
     reporter = PartitionReporter(context, lambda name: name != QUALITY)
-    for outcome in _outcomes(context, walk, lake, brought, len(left), wanted):
-        reporter.report(outcome)
-        if outcome.blocked is not None:
-            blocked[outcome.partition] = outcome.blocked
-            context.log.warning(f"{walk.feed.name} {outcome.partition} is blocked: {outcome.blocked}")
-        line = progress.step(outcome.partition, blocked=outcome.blocked is not None)
-        if line is not None:
-            context.log.info(line)
-        if walk.on_outcome is not None:
-            walk.on_outcome(outcome)
-    if QUALITY in asked:
+    try:
+        for outcome in _outcomes(context, walk, lake, brought, len(left), wanted):
+            reporter.report(outcome)
+            if outcome.blocked is not None:
+                blocked[outcome.partition] = outcome.blocked
+                context.log.warning(f"{walk.feed.name} {outcome.partition} is blocked: {outcome.blocked}")
+            line = progress.step(outcome.partition, blocked=outcome.blocked is not None)
+            if line is not None:
+                context.log.info(line)
+            if walk.on_outcome is not None:
+                walk.on_outcome(outcome)
+            if judging is not None:
+                judging.walked(outcome.partition)
+    except BaseException:
+        # Cancelled or failed: what has been walked is judged, so that going on begins where this ended.
+        if judging is not None:
+            judging.flush()
+        raise
+    if judging is not None:
         # Why a partition is blocked says more than that it cannot be judged for that.
-        blocked = {**judge_partitions(context, walk, lake, keys), **blocked}
+        blocked = {**judging.finish(), **blocked}
     if blocked:
         raise _failure(walk, blocked, len(left))
 

@@ -19,7 +19,6 @@ from marketdata_pipelines.domain.frames import count_symbols
 from marketdata_pipelines.domain.partitions import Period, partition_key, partition_keys, partition_span, period_of
 from marketdata_pipelines.domain.quality.disputes import DISPUTE_SCHEMA, SOURCE_SCORE_SCHEMA
 from marketdata_pipelines.domain.quality.finding_rows import sorted_findings
-from marketdata_pipelines.domain.quality.history import WINDOW
 from marketdata_pipelines.domain.quality.judging import judge
 from marketdata_pipelines.domain.quality.records import (
     FINDING_SCHEMA,
@@ -45,6 +44,7 @@ from marketdata_pipelines.domain.session_grid import feed_calendar
 from marketdata_pipelines.pipeline.outcome import AssetResult, PartitionOutcome
 from marketdata_pipelines.pipeline.quality.comparing import ComparedPartition, compare_partition, comparison_inputs
 from marketdata_pipelines.pipeline.quality.events import note_changes
+from marketdata_pipelines.pipeline.quality.unjudged import LOOK_BACK_DAYS, first_session_before, judged_inputs
 from marketdata_pipelines.pipeline.versions import Versions
 from marketdata_pipelines.quality.examples import findings_by_rule
 from marketdata_pipelines.quality.scores import quality_checks, score_facts
@@ -52,8 +52,6 @@ from marketdata_pipelines.quality.suites.batches import is_sampled
 from marketdata_pipelines.stores.lake.catalog import Stored
 from marketdata_pipelines.stores.lake.lake import Lake, TableWrite, digest
 
-# Days that hold the sessions of any market that a session is judged beside.
-_LOOK_BACK_DAYS = 25
 _KEPT = 64
 _PREVIEW_ROWS = 5
 # Scores and findings.
@@ -114,30 +112,27 @@ class PartitionJudge:
             # What was said of rows that have been withdrawn since goes with them.
             writes += [TableWrite(name, key, None, "") for name in _MADE if noted.at(name, key) is not None]
             return None
-        own = PROFILE_SCHEMA.empty_table() if profiles is None else self._profiles(key, profiles.inputs)
+        own_rows = PROFILE_SCHEMA.empty_table() if profiles is None else self._profiles(key, profiles.inputs)
         suspects = self._sampled(self._table(QUALITY_SUSPECTS, key, noted, SUSPECT_SCHEMA))
         history, read = self._history(key, noted)
         told = self._table(QUALITY_VERDICTS, key, noted, VERDICT_SCHEMA)
         first_day = partition_span(key, self._period)[0]
-        found = [judge(self._feed, self._rules, own, suspects, history, self._beside.actions)]
+        found = [judge(self._feed, self._rules, own_rows, suspects, history, self._beside.actions)]
         found.append(verdict_findings(told, first_day))
         corrections = self._table(CORRECTIONS, key, noted, CORRECTION_SCHEMA)
-        bars = sum(int(pc.sum(own[name]).as_py() or 0) for name in ("bars", "extended_bars"))
+        bars = sum(int(pc.sum(own_rows[name]).as_py() or 0) for name in ("bars", "extended_bars"))
         found.append(revision_findings(corrections, self._rules, bars))
         compared = self._compared(key)
         found += [compared.findings] if compared else []
         findings = sorted_findings(pa.concat_tables(found))
         blocking = pc.and_(pc.equal(findings["severity"], str(Severity.BLOCK)), findings["standing"])
         blocked = bool(pc.any(blocking).as_py())
-        scores = score(self._rules, own, findings, history, blocked)
-        inputs = self._versions.inputs(
-            [
-                *(item.inputs for item in (profiles, verdicts) if item is not None),
-                *(f"{name}={source}" for name, source in read),
-                *self._about,
-                *([comparison_inputs(self._lake, self._feed, self._beside.feeds, key)] if compared else []),
-            ]
-        )
+        scores = score(self._rules, own_rows, findings, history, blocked)
+        said = [*self._about]
+        if compared:
+            said.append(comparison_inputs(self._lake, self._feed, self._beside.feeds, key))
+        own = [item.inputs for item in (profiles, verdicts) if item is not None]
+        inputs = judged_inputs(self._versions, own, read, said)
         made = {QUALITY_SCORES: scores, QUALITY_FINDINGS: findings}
         made |= {
             QUALITY_DISPUTES: compared.disputes if compared else DISPUTE_SCHEMA.empty_table(),
@@ -184,16 +179,14 @@ class PartitionJudge:
 
     def _first_session_before(self, key: str) -> date:
         """The date of the earliest session that is read for a partition; its own first day where none is before."""
-        start = partition_span(key, self._period)[0]
-        before = self._calendar.sessions(start - timedelta(days=_LOOK_BACK_DAYS), start - timedelta(days=1))
-        return before[-WINDOW:][0].date if before else start
+        return first_session_before(self._calendar, partition_span(key, self._period)[0])
 
     def _first_before(self, key: str) -> str:
         return partition_key(self._first_session_before(key), self._period)
 
     def _last_after(self, key: str) -> str:
         end = partition_span(key, self._period)[1]
-        return partition_key(end + timedelta(days=_LOOK_BACK_DAYS), self._period)
+        return partition_key(end + timedelta(days=LOOK_BACK_DAYS), self._period)
 
     def _read_profiles(self, key: str, inputs: str) -> pa.Table:
         # `inputs` is in the key of what is kept: another walk writes other profiles.

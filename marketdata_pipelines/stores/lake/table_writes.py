@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from marketdata_pipelines.errors import SchemaMismatch
+from marketdata_pipelines.errors import PartitionMissing, SchemaMismatch
 from marketdata_pipelines.stores.lake.deltas import LARGEST_SHARE, MOST_DELTAS, Delta, with_delta
 from marketdata_pipelines.stores.lake.layout import LakeLayout
 from marketdata_pipelines.stores.lake.parquet import FileWrite, Prepared, read_columns, read_manifest
@@ -144,7 +144,10 @@ def plan_whole(write: TableWrite, root: Path, manifest: Mapping[str, object], se
     stored = seen.stored
     if stored is None or stored.deltas or seen.file is None or stored.rows != write.table.num_rows:
         return plan
-    versions = read_manifest(root / stored.path)
+    try:
+        versions = read_manifest(root / stored.path)
+    except FileNotFoundError as error:
+        raise PartitionMissing(f"{stored.path} was replaced meanwhile; read it again") from error
     if any(versions.get(name) != value for name, value in manifest.items()):
         return plan
     rows = read_stored(root, stored).replace_schema_metadata(None)
@@ -160,7 +163,11 @@ def plan_merge(root: Path, seen: Seen) -> Plan | None:
     if stored is None or not stored.deltas:
         return None
     rows = read_stored(root, stored)
-    newest = read_manifest(root / stored.deltas[-1].path)
+    try:
+        newest = read_manifest(root / stored.deltas[-1].path)
+    except FileNotFoundError as error:
+        # Between reading the rows and this, another process has merged them.
+        raise PartitionMissing(f"{stored.deltas[-1].path} was replaced meanwhile; read it again") from error
     manifest = {name: value for name, value in newest.items() if name not in _OF_THE_FILE}
     write = TableWrite(stored.tbl, stored.partition, rows, stored.inputs)
     return Plan(write, rows, extent_of(rows), seen, manifest=manifest)
