@@ -33,10 +33,8 @@ def test_the_graph_runs_and_is_read_back(on_server: Workshop, postgres_url: str)
     assert isinstance(on_server.instance.event_log_storage, PostgresEvents)
     assert on_server.materialized("daily_bars") == DAYS
     assert on_server.materialized("weekly_bars") == ["2024-05-06"]
-    check = next(iter(key for assets in on_server.graph() for key in assets.check_keys))
-    history = on_server.instance.event_log_storage.get_asset_check_execution_history(
-        AssetCheckKey(check.asset_key, check.name), limit=10
-    )
+    check = AssetCheckKey(AssetKey(["demo", "daily_bars"]), "aggregates_conserve")
+    history = on_server.instance.event_log_storage.get_asset_check_execution_history(check, limit=10)
     assert sorted(str(record.partition) for record in history) == DAYS
     assert {record.status.value for record in history} == {"SUCCEEDED"}
     assert ask(postgres_url, "select count(*) from runs")[0][0] == 2
