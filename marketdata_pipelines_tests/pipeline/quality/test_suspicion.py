@@ -46,6 +46,17 @@ def test_rows_that_another_file_replaced_are_looked_at_too(lake: Lake) -> None:
     assert spikes == [("spiky.csv", 101, False)]
 
 
+def test_a_row_that_stands_in_a_file_half_replaced_is_told_of_once(lake: Lake) -> None:
+    take_in(lake, FEED, source_of("spiky.csv", changed(walking_prices("A"), SPIKE)))
+    take_in(lake, FEED, source_of("end.csv", walking_prices("A")[300:]))
+
+    walk_keys(lake, FEED, Period.DAY, [DAY])
+
+    suspects = lake.read(QUALITY_SUSPECTS, "feed", DAY).to_pylist()
+    spikes = [(row["file"], row["row"], row["standing"]) for row in suspects if row["kind"] == "spike"]
+    assert spikes == [("spiky.csv", 101, True)]
+
+
 def test_nothing_is_noted_where_no_quality_is_asked_for(lake: Lake) -> None:
     feed = make_feed(quality=QualitySpec(Level.NONE))
     take_in(lake, feed, source_of("a.csv", walking_prices("A")))
