@@ -20,9 +20,9 @@ from simulated_day import benchmark_feed
 
 from marketdata_pipelines.domain.feeds import Anchor, Feed
 from marketdata_pipelines.domain.frames import int_values
+from marketdata_pipelines.domain.tables import bar_table
 from marketdata_pipelines.pipeline.acquire import file_source
 from marketdata_pipelines.pipeline.ingest import IngestRun, ingest_files
-from marketdata_pipelines.pipeline.receipts.buckets import bar_table
 from marketdata_pipelines.pipeline.receipts.explaining import Explainer
 from marketdata_pipelines.pipeline.walk import walk_partitions
 from marketdata_pipelines.sources.files.listing import list_files

@@ -9,6 +9,7 @@ from marketdata_pipelines.domain.feeds import DataKind, Feed, PartitionBy
 from marketdata_pipelines.domain.intervals import DAILY, INTRADAY, MONTHLY, WEEKLY, table_name
 from marketdata_pipelines.domain.partitions import Period, period_of
 from marketdata_pipelines.domain.quality.records import QUALITY_FINDINGS, QUALITY_SCORES, Level
+from marketdata_pipelines.errors import SettingsInvalid
 
 RAW_BARS, RAW_TRADES = "raw_bars", "raw_trades"
 VALIDATED_BARS, REJECTED_BARS = "validated_bars", "rejected_bars"
@@ -69,6 +70,20 @@ def asset_sets(feed: Feed) -> tuple[TableSet, ...]:
     if feed.quality.level is Level.NONE:
         return feed_tables(feed)
     return (*feed_tables(feed), _QUALITY_SETS[period_of(feed.partition)])
+
+
+def bar_table(feed: Feed, timeframe: str) -> tuple[str, Period]:
+    """The table a timeframe's bars are in, and how it is partitioned.
+
+    Errors: SettingsInvalid for a timeframe the feed does not have.
+    """
+    if timeframe == feed.interval.name:
+        return VALIDATED_BARS, period_of(feed.partition)
+    for table_set in feed_tables(feed):
+        if timeframe in feed.timeframes and table_name(timeframe) in table_set.tables:
+            return table_name(timeframe), table_set.period
+    known = ", ".join((feed.interval.name, *feed.timeframes))
+    raise SettingsInvalid(f"{feed.name} has no {timeframe!r} bars; there: {known}")
 
 
 def raw_asset(feed: Feed) -> str:

@@ -66,7 +66,7 @@ class Walkers:
     ) -> Iterator[PartitionOutcome]:
         """The verdicts on walked partitions, in order."""
         chunks = [keys[at : at + JUDGED_AT_ONCE] for at in range(0, len(keys), JUDGED_AT_ONCE)]
-        waiting = [self._pool.submit(_judge, lake.layout.root, feed, beside, chunk, at_us) for chunk in chunks]
+        waiting = [self.submit_judging(lake, feed, beside, chunk, at_us) for chunk in chunks]
         try:
             for future in waiting:
                 yield from future.result()

@@ -10,8 +10,9 @@ import pyarrow.compute as pc
 
 from marketdata_pipelines.domain import tables as t
 from marketdata_pipelines.domain.feeds import Anchor, Feed
-from marketdata_pipelines.domain.intervals import parse_interval, table_name
+from marketdata_pipelines.domain.intervals import parse_interval
 from marketdata_pipelines.domain.partitions import Period, period_of
+from marketdata_pipelines.domain.tables import bar_table
 from marketdata_pipelines.errors import PartitionMissing, SettingsInvalid
 from marketdata_pipelines.serving.ranges import TimeRange
 from marketdata_pipelines.serving.rows import PastRows, RowSource, TableRows
@@ -122,21 +123,6 @@ def select_bars(
         "regular_only": regular_only,
     }
     return connection.sql(query_text("select_bars"), params=parameters).to_arrow_table()
-
-
-def bar_table(feed: Feed, timeframe: str) -> tuple[str, Period]:
-    """The table a timeframe's bars are in, and how it is partitioned.
-
-    Errors: SettingsInvalid for a timeframe the feed does not have.
-    """
-    base = period_of(feed.partition)
-    if timeframe == feed.interval.name:
-        return t.VALIDATED_BARS, base
-    for table_set in t.feed_tables(feed):
-        if timeframe in feed.timeframes and table_name(timeframe) in table_set.tables:
-            return table_name(timeframe), table_set.period
-    known = ", ".join((feed.interval.name, *feed.timeframes))
-    raise SettingsInvalid(f"{feed.name} has no {timeframe!r} bars; there: {known}")
 
 
 def rows_in_range(source: RowSource, table: str, wanted: TimeRange, period: Period) -> TableRows:

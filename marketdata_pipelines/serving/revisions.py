@@ -12,10 +12,10 @@ from marketdata_pipelines.domain.bars import TS
 from marketdata_pipelines.domain.corrections import CORRECTION_SCHEMA
 from marketdata_pipelines.domain.feeds import Feed
 from marketdata_pipelines.domain.partitions import period_of
+from marketdata_pipelines.domain.tables import bar_table
 from marketdata_pipelines.errors import SettingsInvalid
 from marketdata_pipelines.pipeline.corrections import read_corrections
 from marketdata_pipelines.pipeline.differences import DIFFERENCE_SCHEMA, DiffQuestion, differences
-from marketdata_pipelines.serving.bars import bar_table
 from marketdata_pipelines.serving.ranges import Moment, TimeRange, date_range, instant_us, time_range
 from marketdata_pipelines.stores.lake.lake import Lake
 

@@ -13,9 +13,9 @@ import pytest
 
 from marketdata_pipelines.domain.feeds import Feed
 from marketdata_pipelines.domain.frames import int_values
+from marketdata_pipelines.domain.tables import bar_table
 from marketdata_pipelines.pipeline.acquire import file_source
 from marketdata_pipelines.pipeline.ingest import IngestRun, ingest_files
-from marketdata_pipelines.pipeline.receipts.buckets import bar_table
 from marketdata_pipelines.pipeline.receipts.explaining import Explainer
 from marketdata_pipelines.pipeline.receipts.records import BaseBar, RawRow, Receipt
 from marketdata_pipelines.settings.feeds_file import load_feeds

@@ -49,21 +49,12 @@ def walk_step(context: AssetExecutionContext, walk: Walk) -> None:
         context.log.info(f"{len(keys) - len(left)} of {len(keys)} partitions were done by the run this one goes on for")
     acquires = raw_asset(walk.feed) in wanted and context.run.tags.get(ACQUIRE_TAG) != "false"
     brought = _brought(context, walk, lake, left) if acquires else iter(left)
-    progress = Progress(f"{walk.feed.name} by {walk.period}", len(left), time.monotonic)
-    blocked: dict[str, str] = {}
     judging = Judging(context, walk, lake, keys) if QUALITY in asked else None
-    reporter = PartitionReporter(context, lambda name: name != QUALITY)
+    blocked: dict[str, str] = {}
     try:
-        for outcome in _outcomes(context, walk, lake, brought, len(left), wanted):
-            reporter.report(outcome)
+        for outcome in _recorded(context, walk, _outcomes(context, walk, lake, brought, len(left), wanted), len(left)):
             if outcome.blocked is not None:
                 blocked[outcome.partition] = outcome.blocked
-                context.log.warning(f"{walk.feed.name} {outcome.partition} is blocked: {outcome.blocked}")
-            line = progress.step(outcome.partition, blocked=outcome.blocked is not None)
-            if line is not None:
-                context.log.info(line)
-            if walk.on_outcome is not None:
-                walk.on_outcome(outcome)
             if judging is not None:
                 judging.walked(outcome.partition)
     except BaseException:
@@ -76,6 +67,24 @@ def walk_step(context: AssetExecutionContext, walk: Walk) -> None:
         blocked = {**judging.finish(), **blocked}
     if blocked:
         raise _failure(walk, blocked, len(left))
+
+
+def _recorded(
+    context: AssetExecutionContext, walk: Walk, outcomes: Iterator[PartitionOutcome], total: int
+) -> Iterator[PartitionOutcome]:
+    """The outcomes, each once it is in the instance and told."""
+    progress = Progress(f"{walk.feed.name} by {walk.period}", total, time.monotonic)
+    reporter = PartitionReporter(context, lambda name: name != QUALITY)
+    for outcome in outcomes:
+        reporter.report(outcome)
+        if outcome.blocked is not None:
+            context.log.warning(f"{walk.feed.name} {outcome.partition} is blocked: {outcome.blocked}")
+        line = progress.step(outcome.partition, blocked=outcome.blocked is not None)
+        if line is not None:
+            context.log.info(line)
+        if walk.on_outcome is not None:
+            walk.on_outcome(outcome)
+        yield outcome
 
 
 def _acquire(context: AssetExecutionContext, walk: Walk, lake: Lake, keys: list[str]) -> None:

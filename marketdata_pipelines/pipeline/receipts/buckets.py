@@ -10,15 +10,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from marketdata_pipelines.domain import tables as t
 from marketdata_pipelines.domain.feeds import Feed
 from marketdata_pipelines.domain.frames import int_values
-from marketdata_pipelines.domain.intervals import DAY_US, parse_interval, table_name
+from marketdata_pipelines.domain.intervals import DAY_US, parse_interval
 from marketdata_pipelines.domain.labels import bucket_days
-from marketdata_pipelines.domain.partitions import Period, partition_key, period_of
+from marketdata_pipelines.domain.partitions import Period, partition_key
 from marketdata_pipelines.domain.session_grid import SessionGrid
 from marketdata_pipelines.domain.sessions import date_of_us, midnight_us
-from marketdata_pipelines.errors import PartitionMissing, SettingsInvalid
+from marketdata_pipelines.domain.tables import bar_table
+from marketdata_pipelines.errors import PartitionMissing
 from marketdata_pipelines.stores.lake.lake import Lake
 
 # Sessions may open days before the date they are labelled with (a Sunday evening before a holiday Monday).
@@ -83,20 +83,6 @@ def find_bar(feed: Feed, tables: BarTables, symbol: str, ts_us: int, timeframe: 
         if row is not None:
             return FoundBar(timeframe, table, key, row)
     raise PartitionMissing(_nothing_there(feed, tables, table, symbol, ts_us, timeframe, day, period))
-
-
-def bar_table(feed: Feed, timeframe: str) -> tuple[str, Period]:
-    """The table and partitioning of a timeframe.
-
-    Errors: SettingsInvalid when the feed does not have it.
-    """
-    if timeframe == feed.interval.name:
-        return t.VALIDATED_BARS, period_of(feed.partition)
-    for table_set in t.feed_tables(feed):
-        if timeframe in feed.timeframes and table_name(timeframe) in table_set.tables:
-            return table_name(timeframe), table_set.period
-    known = ", ".join((feed.interval.name, *feed.timeframes))
-    raise SettingsInvalid(f"{feed.name} has no {timeframe!r} bars; there: {known}")
 
 
 def rows_between(bars: pa.Table, symbol: str, first_us: int, last_us: int) -> pa.Table:

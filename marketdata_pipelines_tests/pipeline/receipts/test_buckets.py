@@ -9,8 +9,9 @@ from marketdata_pipelines.domain.bars import BAR_SCHEMA
 from marketdata_pipelines.domain.feeds import Feed
 from marketdata_pipelines.domain.frames import int_values
 from marketdata_pipelines.domain.partitions import Period
+from marketdata_pipelines.domain.tables import bar_table
 from marketdata_pipelines.errors import PartitionMissing, SettingsInvalid
-from marketdata_pipelines.pipeline.receipts.buckets import StoredTables, bar_table, find_bar, rows_between
+from marketdata_pipelines.pipeline.receipts.buckets import StoredTables, find_bar, rows_between
 from marketdata_pipelines.stores.lake.lake import Lake
 from marketdata_pipelines_tests import builders
 from marketdata_pipelines_tests.builders import (
