@@ -109,6 +109,6 @@ def test_every_feed_is_listed_with_its_grade(visit: Visit, reported: Path) -> No
 
 
 def test_a_report_that_is_not_there_says_how_to_make_it(visit: Visit) -> None:
-    visit.page.goto("/quality/reports/crypto_1m/latest.html")
+    visit.page.goto("/quality/reports/crypto_1m/1999-01-04.html")
 
     expect(visit.page.get_by_text("marketdata quality crypto_1m --report")).to_be_visible()
