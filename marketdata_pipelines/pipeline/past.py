@@ -114,10 +114,11 @@ class PastTables:
 
     def _known(self) -> dict[str, list[StandingPart]]:
         if self._parts is None:
-            self._parts = {}
+            known: dict[str, list[StandingPart]] = {}
             for part in self._lake.catalog.standing_parts(self._feed.name, as_of_us=self.as_of_us):
-                self._parts.setdefault(part.part.partition, []).append(part)
-            self._parts = dict(sorted(self._parts.items()))
+                known.setdefault(part.part.partition, []).append(part)
+            # Set when it is whole: several threads may read.
+            self._parts = dict(sorted(known.items()))
         return self._parts
 
     def _validate(self, key: str) -> Validated:

@@ -1,7 +1,9 @@
 """Puts the receipt of a bar together, from its row back to the lines of its sources, and has it checked."""
 
-from collections.abc import Callable
-from functools import lru_cache
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache, partial
+from typing import TypeVar
 
 import pyarrow as pa
 
@@ -23,11 +25,18 @@ from marketdata_pipelines.pipeline.receipts.rows import plain_values, prove_bars
 from marketdata_pipelines.pipeline.receipts.sources import RowSources
 from marketdata_pipelines.pipeline.receipts.verifying import Evidence, PartitionEvidence, verify_evidence
 from marketdata_pipelines.pipeline.validate import LoadedPart
+from marketdata_pipelines.stores.lake.catalog import StandingPart
 from marketdata_pipelines.stores.lake.lake import Lake
 
 # Base bars listed with their rows when not all are asked for: half of them from the bucket's start.
 LISTED = 40
+# Reading leaves the lock to others: the partitions of a week are read side by side.
+_READERS = 2
 _KEPT_STATES, _KEPT_PARTITIONS, _KEPT_GRIDS = 4, 16, 64
+
+
+Each = TypeVar("Each")
+Made = TypeVar("Made")
 
 
 class Explainer:
@@ -74,7 +83,7 @@ class _State:
         self.past = PastTables(lake, feed, as_of_us)
         self.tables: BarTables = StoredTables(lake, feed) if as_of_us is None else self.past
         self.sources = RowSources(lake, feed)
-        self._proofs = PartitionProofs(lake, feed, self.past)
+        self._proofs = PartitionProofs(lake, feed, self.past, self.tables)
         self._loaded: Callable[[str], list[LoadedPart]] = lru_cache(maxsize=_KEPT_PARTITIONS)(self.past.loaded)
         self._grid: Callable[[str], SessionGrid] = lru_cache(maxsize=_KEPT_GRIDS)(CoarseBars(lake, feed).grid)
 
@@ -82,11 +91,16 @@ class _State:
         """The receipt of a bar that was found."""
         label_us, first_us, last_us = _span(found)
         keys = self._base_keys(found.table, found.partition, found.timeframe, label_us)
-        rows = {key: self._rows(key, symbol, first_us, last_us) for key in keys}
-        base = {key: self._base(self.tables.read, key, symbol, first_us, last_us, found.table) for key in keys}
+        read = partial(self._partition_bars, symbol=symbol, first_us=first_us, last_us=last_us, table=found.table)
+        base = dict(zip(keys, _side_by_side(read, keys), strict=True))
         places = [(key, place) for key, bars in base.items() for place in range(bars.num_rows)]
         shown = [(key, base[key].slice(place, 1)) for key, place in _ends(places, listed)]
-        parts = [part for key in keys for part in rows[key].brought()]
+        asked = {key for key, _ in shown} | {key for key in keys if self._only_part(key, base[key]) is None}
+        in_order = [key for key in keys if key in asked]
+        found_rows = _side_by_side(lambda key: self._rows(key, symbol, first_us, last_us), in_order)
+        rows = dict(zip(in_order, found_rows, strict=True))
+        parts = [part for key in keys for part in self._brought(key, base[key], rows)]
+        _side_by_side(self.sources.state, parts)
         return Receipt(
             feed=self.feed.name,
             symbol=symbol,
@@ -115,6 +129,24 @@ class _State:
             bar=rows_between(derived, receipt.symbol, receipt.bucket_us, receipt.bucket_us),
             partitions=tuple(self._partition_evidence(key, receipt) for key in keys),
         )
+
+    def _partition_bars(self, key: str, *, symbol: str, first_us: int, last_us: int, table: str) -> pa.Table:
+        """A partition's base bars; what proves the partition looks at the same table and is made here, and kept."""
+        bars = self._base(self.tables.read, key, symbol, first_us, last_us, table)
+        self._proofs.partition(key)
+        return bars
+
+    def _brought(self, key: str, bars: pa.Table, rows: Mapping[str, SymbolRows]) -> list[StandingPart]:
+        """The raw parts that have any rows of a bar in one partition."""
+        if key in rows:
+            return rows[key].brought()
+        only = self._only_part(key, bars)
+        return [] if only is None else [only]
+
+    def _only_part(self, key: str, bars: pa.Table) -> StandingPart | None:
+        """The part that must have brought a partition's bars, without reading its rows: there is no other."""
+        parts = self.past.parts(key)
+        return parts[0] if len(parts) == 1 and bars.num_rows and self._proofs.partition(key).follows else None
 
     def _partition_evidence(self, key: str, receipt: Receipt) -> PartitionEvidence:
         span = receipt.symbol, receipt.first_us, receipt.last_us
@@ -149,6 +181,14 @@ class _State:
         start, end = bucket_days(self.feed, date_of_us(label_us), timeframe)
         period = period_of(self.feed.partition)
         return self.tables.partitions(t.VALIDATED_BARS, partition_key(start, period), partition_key(end, period))
+
+
+def _side_by_side(make: Callable[[Each], Made], items: Sequence[Each]) -> list[Made]:
+    """What is made of each item, in order, on a few threads where there are several."""
+    if len(items) < 2:
+        return [make(item) for item in items]
+    with ThreadPoolExecutor(_READERS) as pool:
+        return list(pool.map(make, items))
 
 
 def _span(found: FoundBar) -> tuple[int, int, int]:

@@ -1,14 +1,18 @@
 """The partitions, files and raw parts a receipt rests on: digests, row counts, checks, runs and versions."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+
+import pyarrow as pa
 
 from marketdata_pipelines.domain import tables as t
 from marketdata_pipelines.domain.feeds import Feed
 from marketdata_pipelines.domain.partitions import partition_span, period_of
 from marketdata_pipelines.domain.session_grid import feed_calendar
 from marketdata_pipelines.pipeline.past import PastTables
+from marketdata_pipelines.pipeline.receipts.buckets import BarTables
 from marketdata_pipelines.pipeline.receipts.records import (
     CheckProof,
     FileProof,
@@ -22,17 +26,18 @@ from marketdata_pipelines.pipeline.versions import Versions
 from marketdata_pipelines.quality.checks import ValidatedBatch, check_raw, check_rejected, default_suites
 from marketdata_pipelines.stores.lake.catalog import StandingPart
 from marketdata_pipelines.stores.lake.lake import Lake
-from marketdata_pipelines.stores.lake.parquet import read_manifest
+from marketdata_pipelines.stores.lake.parquet import read_manifest, row_count
 
 _VERSIONS = ("feed_version", "calendar_version", "code_version")
 _KEPT = 64
+_WALKED = (t.VALIDATED_BARS, t.REJECTED_BARS)
 
 
 class PartitionProofs:
-    """Proofs of one feed's partitions; `past` says which state of the lake they are of."""
+    """Proofs of one feed's partitions; `past` says which state of the lake they are of, `tables` has its rows."""
 
-    def __init__(self, lake: Lake, feed: Feed, past: PastTables) -> None:
-        self._lake, self._feed, self._past = lake, feed, past
+    def __init__(self, lake: Lake, feed: Feed, past: PastTables, tables: BarTables) -> None:
+        self._lake, self._feed, self._past, self._tables = lake, feed, past, tables
         self._stored = past.as_of_us is None
         self._today: Mapping[str, object] = {**Versions(feed).manifest, "parse_version": feed.parse_version}
         self.partition: Callable[[str], PartitionProof] = lru_cache(maxsize=_KEPT)(self._partition)
@@ -93,18 +98,44 @@ class PartitionProofs:
         )
 
     def _batch(self, key: str) -> ValidatedBatch:
-        """What the walk's checks look at, made again."""
-        parts, validated = self._past.parts(key), self._past.validated(key)
+        """What the walk's checks look at: the tables that are stored, where they can be counted, else made again."""
+        parts = self._past.parts(key)
+        counted = self._counted(key, parts)
+        if counted is None:
+            validated = self._past.validated(key)
+            counted = _Counted(validated.raw_rows, validated.accepted_rows, validated.bars, validated.rejected)
         sessions = feed_calendar(self._feed).sessions(*partition_span(key, period_of(self._feed.partition)))
         known_until = self._past.horizon_us(key)
         return ValidatedBatch(
             feed=self._feed,
             partition=key,
-            raw_rows=validated.raw_rows,
+            raw_rows=counted.raw_rows,
             recorded_rows=sum(part.part.rows for part in parts),
-            accepted_rows=validated.accepted_rows,
-            rejected_rows=validated.rejected.num_rows,
-            bars=validated.bars,
+            accepted_rows=counted.accepted_rows,
+            rejected_rows=counted.rejected.num_rows,
+            bars=counted.bars,
             expected_minutes=sum(session.minutes for session in sessions if session.close <= known_until),
-            rejected=validated.rejected,
+            rejected=counted.rejected,
         )
+
+    def _counted(self, key: str, parts: Sequence[StandingPart]) -> "_Counted | None":
+        """The stored tables of a partition with the rows its parts' files have; None where none follow from its parts,
+        or of trades: how many of them stand is in no table."""
+        if not self.follows(t.VALIDATED_BARS, key, [key]) or any(part.part.tbl == t.RAW_TRADES for part in parts):
+            return None
+        names = {table: self._lake.catalog.stored_partition(table, self._feed.name, key) for table in _WALKED}
+        if not self._stored or None in names.values():
+            return None
+        bars, rejected = (self._tables.read(table, key) for table in _WALKED)
+        raw_rows = sum(row_count(self._lake.layout.root / part.part.path) for part in parts)
+        return _Counted(raw_rows, bars.num_rows, bars, rejected)
+
+
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """`raw_rows` of a partition and how many of them stand, with its bars and its rejected rows."""
+
+    raw_rows: int
+    accepted_rows: int
+    bars: pa.Table
+    rejected: pa.Table

@@ -158,6 +158,12 @@ def read_manifest(path: Path) -> dict[str, object]:
     return dict(manifest)
 
 
+def row_count(path: Path) -> int:
+    """How many rows a file has, by its footer. Errors as `read_file`."""
+    with _opened(path) as file:
+        return int(file.metadata.num_rows)
+
+
 def read_columns(path: Path) -> list[str]:
     """The names of a file's columns. Errors as `read_file`."""
     with _opened(path) as file:

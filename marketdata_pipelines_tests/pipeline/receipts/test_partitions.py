@@ -3,7 +3,9 @@
 from dataclasses import replace
 from pathlib import Path
 
+from marketdata_pipelines.domain.feeds import Feed
 from marketdata_pipelines.pipeline.past import PastTables
+from marketdata_pipelines.pipeline.receipts.buckets import StoredTables
 from marketdata_pipelines.pipeline.receipts.partitions import PartitionProofs
 from marketdata_pipelines.pipeline.receipts.sources import SourceState
 from marketdata_pipelines.stores.lake.lake import Lake
@@ -14,12 +16,17 @@ from marketdata_pipelines_tests.pipeline.receipt_lakes import load, minutes_feed
 KEY = "2024-03-08"
 
 
+def proofs_of(lake: Lake, feed: Feed) -> PartitionProofs:
+    """Proofs of what is stored now."""
+    return PartitionProofs(lake, feed, PastTables(lake, feed), StoredTables(lake, feed))
+
+
 def test_versions_that_are_others_today_are_told(lake: Lake, tmp_path: Path) -> None:
     feed = minutes_feed()
     load(lake, feed, write_lines(tmp_path, "a.csv", row("A", 0)))
     today = replace(feed, multiplier=2.0)
 
-    proofs = PartitionProofs(lake, today, PastTables(lake, today))
+    proofs = proofs_of(lake, today)
 
     file = proofs.file("validated_bars", KEY)
     part = proofs.part(lake.catalog.standing_parts("feed")[0], SourceState(True, "there"))
@@ -37,18 +44,22 @@ def test_a_check_that_fails_now_is_told(lake: Lake, tmp_path: Path) -> None:
     path = lake.layout.root / lake.catalog.standing_parts("feed")[0].part.path
     write_file(path, read_file(path).slice(1), read_manifest(path), path.parent)
 
-    proof = PartitionProofs(lake, feed, PastTables(lake, feed)).partition(KEY)
+    proof = proofs_of(lake, feed).partition(KEY)
 
     failed = [(check.name, check.message) for check in proof.checks if not check.passed]
-    assert failed == [("rows_recorded", "1 rows in the raw parts, 2 in the ledger")]
+    assert failed == [
+        ("rows_recorded", "1 rows in the raw parts, 2 in the ledger"),
+        ("rows_conserved", "2 accepted + 0 rejected of 1 raw rows"),
+    ]
 
 
 def test_a_derived_state_has_no_files_and_always_follows(lake: Lake, tmp_path: Path) -> None:
     feed = minutes_feed()
     load(lake, feed, write_lines(tmp_path, "a.csv", row("A", 0)), walk=False)
 
-    then = PartitionProofs(lake, feed, PastTables(lake, feed, us("2024-03-11 00:00"))).partition(KEY)
-    now = PartitionProofs(lake, feed, PastTables(lake, feed)).partition(KEY)
+    past = PastTables(lake, feed, us("2024-03-11 00:00"))
+    then = PartitionProofs(lake, feed, past, past).partition(KEY)
+    now = proofs_of(lake, feed).partition(KEY)
 
     assert (then.file, then.follows, then.accepted_rows) == (None, True, 1)
     assert (now.file, now.follows, now.accepted_rows) == (None, False, 1)
