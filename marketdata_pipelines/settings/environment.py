@@ -36,6 +36,16 @@ class Settings(BaseSettings):
             wrong = [f"MARKETDATA_{str(each['loc'][0]).upper()}: {each['msg']}" for each in error.errors()]
             raise SettingsInvalid(f"{'; '.join(wrong)}; mend or unset it") from None
 
+    # A serving store in PostgreSQL, with or without TimescaleDB: postgresql://user:password@host/database; unset: none.
+    timescale_dsn: SecretStr | None = None
+    # The hot set in memory: redis://, rediss://, unix://, redis+sentinel:// or redis+cluster://; unset: none.
+    redis_url: SecretStr | None = None
+    # What every key in Redis begins with: several installations may share a server.
+    redis_namespace: str = Field(default="marketdata", pattern=r"^[A-Za-z0-9_.-]+$")
+    # How much each process keeps of what it was asked for, and how long before it looks again.
+    cache_mb: int = Field(default=64, ge=0)
+    cache_seconds: float = Field(default=2.0, ge=0)
+
     @cached_property
     def folder(self) -> Path:
         return self.home.expanduser().resolve()
