@@ -34,8 +34,6 @@ from marketdata_pipelines.domain.sessions import open_calendar
 from marketdata_pipelines.domain.tables import VALIDATED_BARS
 from marketdata_pipelines.stores.lake.lake import Lake, TableWrite
 
-# Rows that Great Expectations looks at in one go: enough that its fixed cost is small, few enough for the memory.
-_TOGETHER = 800_000
 _KNOWN_AT_US = 2**51
 _ENGINES = ("level", "suite", "duckdb", "pandas")
 _AIMS = "aims: 3M rows/s, at most 600 MB, at least 3 times pandas, its suite at most 1.5 times plain DuckDB"
@@ -93,6 +91,7 @@ def run_level(folder: Path, symbols: int, keys: list[str], stages: Stages, _docs
 
 def run_suite(folder: Path, symbols: int, keys: list[str], stages: Stages, docs: Path) -> int:
     """What the quality report does with each stored partition: read, validate, record, and build the site."""
+    from marketdata_pipelines.pipeline.quality.validation_groups import ROWS_TOGETHER
     from marketdata_pipelines.quality.gx.docs import DocsSite
     from marketdata_pipelines.quality.gx.together import run_together
 
@@ -106,7 +105,7 @@ def run_suite(folder: Path, symbols: int, keys: list[str], stages: Stages, docs:
         waiting[key] = make(key, bars)
         total += bars.num_rows
         held = sum(batch.rows_expected for batch in waiting.values())
-        if held + bars.num_rows <= _TOGETHER and key != keys[-1]:
+        if held + bars.num_rows <= ROWS_TOGETHER and key != keys[-1]:
             continue
         with stages.of("suite"):
             outcomes = run_together(suite, waiting)

@@ -35,6 +35,7 @@ from marketdata_pipelines.pipeline.neighbours import SharedBuckets
 from marketdata_pipelines.pipeline.outcome import PartitionOutcome
 from marketdata_pipelines.pipeline.quality.gating import QualityGate, failed_checks
 from marketdata_pipelines.pipeline.quality.suspicion import Noted, note_bars
+from marketdata_pipelines.pipeline.quality.tick_sizes import TickSizes
 from marketdata_pipelines.pipeline.revising import Reviser, Revision
 from marketdata_pipelines.pipeline.validate import LoadedPart, Validated, validate_parts
 from marketdata_pipelines.pipeline.versions import Versions
@@ -99,6 +100,7 @@ class PartitionWalker:
         self._reviser = Reviser(lake, feed, self._versions)
         self._deriver = Deriver(lake, feed, self._coarse, self._buckets, self._versions)
         self._gate = QualityGate(lake.layout.root.parent, feed)
+        self._ticks = TickSizes.of(lake, feed)
         self._all = frozenset(each.name for each in self._sets.values() if each.period is self._period)
 
     def walk_period(self, key: str, period: Period, wanted: frozenset[str]) -> PartitionOutcome:
@@ -241,7 +243,7 @@ class PartitionWalker:
         """What is noted of the bars for judging them; None where the feed asks for no quality."""
         if self._feed.quality.level is Level.NONE or t.VALIDATED_BARS not in wanted:
             return None
-        noted = note_bars(self._feed, grid, sessions, loaded, validated)
+        noted = note_bars(self._feed, grid, sessions, loaded, validated, self._ticks)
         tables = {SYMBOL_PROFILES: noted.profiles, QUALITY_SUSPECTS: noted.suspects}
         gathered.add_noted(tables, inputs, stored=self._stored_tables(key, tables))
         return noted

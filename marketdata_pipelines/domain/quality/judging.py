@@ -12,6 +12,7 @@ import pyarrow as pa
 from marketdata_pipelines.domain.feeds import Feed
 from marketdata_pipelines.domain.quality.absences import breaks_off, incomplete_sessions, missing_symbols
 from marketdata_pipelines.domain.quality.finding_rows import FindingRow, finding_table, sorted_findings
+from marketdata_pipelines.domain.quality.gap_reasons import with_session_reasons
 from marketdata_pipelines.domain.quality.history import Mask, PastSessions
 from marketdata_pipelines.domain.quality.local_rules import judge_local
 from marketdata_pipelines.domain.quality.openings import session_openings
@@ -61,7 +62,8 @@ def _by_history(
 ) -> Iterator[FindingRow]:
     if "incomplete_session" in rules:
         excused = _displaced(past, told) | breaks_off(feed, past, profiles)
-        yield from incomplete_sessions(rules["incomplete_session"], past, profiles, excused)
+        short = incomplete_sessions(rules["incomplete_session"], past, profiles, excused)
+        yield from with_session_reasons(short, profiles, suspects)
     if "missing_symbol" in rules:
         yield from missing_symbols(feed, rules["missing_symbol"], past, profiles)
     if "volume_spike" in rules:

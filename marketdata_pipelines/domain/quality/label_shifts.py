@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from marketdata_pipelines.domain.feeds import Feed
 from marketdata_pipelines.domain.frames import float_values, int_values, symbol_codes
 from marketdata_pipelines.domain.intervals import MINUTE_US
+from marketdata_pipelines.domain.quality.suspect_kernel import all_stand_in_order
 from marketdata_pipelines.domain.rules import rule_bit
 from marketdata_pipelines.domain.sessions import Session
 
@@ -54,6 +55,9 @@ def readable_rows(rows: pa.Table, mask: NDArray[np.int64]) -> ReadableRows:
     """RAW_BAR_SCHEMA rows that broke no rule but that the exchange was closed."""
     ts = int_values(rows["ts"], _MISSING)
     codes, symbols = symbol_codes(rows["symbol"])
+    if all_stand_in_order(codes, ts, mask, _MISSING):
+        whole = codes.astype(np.int64)
+        return ReadableRows(whole, symbols, ts, float_values(rows["volume"]), np.zeros(len(ts), np.bool_))
     outside = rule_bit("out_of_session")
     # Bars that are cut from the open are in step with nothing outside the session.
     allowed = np.where(mask & outside != 0, outside | rule_bit("off_interval"), 0)

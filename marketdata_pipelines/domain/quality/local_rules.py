@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from marketdata_pipelines.domain.frames import float_values, int_values
+from marketdata_pipelines.domain.quality.gap_reasons import with_gap_reasons
 from marketdata_pipelines.domain.quality.market_gaps import find_market_gaps, gap_findings
 from marketdata_pipelines.domain.quality.missing_runs import GAP
 from marketdata_pipelines.domain.quality.records import FINDING_SCHEMA, Suspicion
@@ -61,7 +62,8 @@ def judge_local(rules: Mapping[str, QualityRule], profiles: pa.Table, suspects: 
         if name == "long_gap" and outages.num_rows:
             verdict = _Verdict(verdict.broken & ~_told_of_all(of_kind, outages), verdict.value, verdict.limit)
         if verdict.broken.any():
-            found.append(_findings(rules[name], of_kind, verdict, tell))
+            told = _findings(rules[name], of_kind, verdict, tell)
+            found.append(with_gap_reasons(told, profiles, suspects) if name == "long_gap" else told)
     if not found:
         return FINDING_SCHEMA.empty_table()
     whole = pa.concat_tables([table.set_column(3, "symbol", table["symbol"].cast(pa.string())) for table in found])
@@ -74,7 +76,7 @@ def _findings(rule: QualityRule, suspects: pa.Table, verdict: _Verdict, tell: _T
     rows = suspects.take(pa.array(at))
     value, limit = verdict.value[at], verdict.limit[at]
     told = [
-        tell({**row, "value": float(measured), "limit": float(allowed)})
+        tell({**row, "noted": row["value"], "value": float(measured), "limit": float(allowed)})
         for row, measured, allowed in zip(rows.to_pylist(), value, limit, strict=True)
     ]
     columns = {
@@ -136,6 +138,13 @@ def _is_long_gap(rule: QualityRule, profiles: pa.Table, suspects: pa.Table) -> _
     return _Verdict((value > limit) & (density >= rule.limits["dense"]), value, limit)
 
 
+def _is_off_tick(rule: QualityRule, profiles: pa.Table, suspects: pa.Table) -> _Verdict:
+    bars = int_values(suspects["bars"])
+    share = bars / np.maximum(_session_bars(profiles, suspects), bars)
+    limit = np.full(len(share), rule.limits["share"])
+    return _Verdict(share > limit, share, limit)
+
+
 def _session_bars(profiles: pa.Table, suspects: pa.Table) -> NDArray[np.int64]:
     """All bars of each suspect's symbol-session, 0 where it has no profile."""
     keys = zip(profiles["symbol"].to_pylist(), int_values(profiles["session_date"]).tolist(), strict=True)
@@ -184,6 +193,11 @@ def _gap_text(row: dict[str, object]) -> str:
     return f"{row['bars']} bars are missing before this one; allowed are {float(str(row['limit'])):.0f}"
 
 
+def _tick_text(row: dict[str, object]) -> str:
+    whose = "1 bar has a price" if row["bars"] == 1 else f"{row['bars']} bars have prices"
+    return f"{whose} between ticks of {row['scale']}, first {row['noted']}"
+
+
 def _factor(move: object) -> str:
     return f"{np.exp(float(str(move))):.3g} times"
 
@@ -200,4 +214,5 @@ _RULES: Mapping[str, tuple[str, _Judge, _Teller]] = {
     "time_shift": (Suspicion.TIME_SHIFT, _is_told, _time_text),
     "label_shift": (Suspicion.LABEL_SHIFT, _is_told, _label_text),
     "long_gap": (GAP, _is_long_gap, _gap_text),
+    "tick_size": (Suspicion.OFF_TICK, _is_off_tick, _tick_text),
 }

@@ -15,6 +15,8 @@ from marketdata_pipelines.domain.quality.rules import QualityRule
 
 # A symbol is liquid when, its longest gap aside, it has so much of its session.
 _LIQUID = 0.9
+# Bars cannot tell one from the other: at the market's own circuit breaker every symbol is silent too.
+_REASON = "outage, or a halt of the whole market"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,7 @@ def find_market_gaps(rule: QualityRule, profiles: pa.Table, suspects: pa.Table) 
     gaps = suspects.filter(pc.and_(pc.equal(suspects["kind"], GAP), suspects["standing"]))
     if not gaps.num_rows:
         return []
-    liquid = _liquid_symbols(profiles)
+    liquid = liquid_symbols(profiles)
     runs: dict[int, dict[str, list[tuple[int, int, int]]]] = {}
     days, until, bars = (int_values(gaps[name]).tolist() for name in ("session_date", "ts", "bars"))
     lengths = np.rint(float_values(gaps["value"]) * MINUTE_US).astype(np.int64).tolist()
@@ -60,7 +62,7 @@ def gap_findings(rule: QualityRule, gaps: Sequence[MarketGap]) -> pa.Table:
     ends = timestamps(np.array([gap.until_us for gap in gaps], np.int64))
     days = pa.array(np.array([gap.day for gap in gaps], np.int32)).view(pa.date32())
     missing = [gap.missing for gap in gaps]
-    told = [f"all {gap.symbols} liquid symbols miss the {gap.missing} bars before this one" for gap in gaps]
+    told = [f"all {gap.symbols} liquid symbols miss the {gap.missing} bars before this one; {_REASON}" for gap in gaps]
     columns = {
         "rule": pa.repeat(rule.id, count),
         "dimension": pa.repeat(str(rule.dimension), count),
@@ -79,7 +81,8 @@ def gap_findings(rule: QualityRule, gaps: Sequence[MarketGap]) -> pa.Table:
     return pa.table(columns, schema=FINDING_SCHEMA)
 
 
-def _liquid_symbols(profiles: pa.Table) -> dict[int, set[str]]:
+def liquid_symbols(profiles: pa.Table) -> dict[int, set[str]]:
+    """By session date (days since 1970) the symbols that, their longest gap aside, have nearly all of their session."""
     bars, longest, room = (int_values(profiles[name]) for name in ("bars", "longest_gap", "expected"))
     dense = (bars > 0) & (bars >= _LIQUID * np.maximum(room - longest, 1))
     found: dict[int, set[str]] = {}

@@ -9,6 +9,8 @@ from typing import Any
 import numba as nb
 import numpy as np
 
+from marketdata_pipelines.domain.quality.median_kernel import median, median_move
+
 # Columns of the integer and float results.
 EXPECTED, BARS, EXTENDED, GAPS, LONGEST, AT_CLOSE, FIRST, LAST, ZERO_VOLUME, UNCHANGED, UNKNOWN_VOLUME = range(11)
 OPEN, HIGH, LOW, CLOSE, VOLUME, RETURN_SCALE, RANGE_SCALE, VOLUME_MEDIAN = range(8)
@@ -84,9 +86,17 @@ def count_places(
         if s >= 0:
             state[_SEGMENT], stop = offsets[s], offsets[s + 1]
         state[_SLOTS] = -1
+        following, until = NONE, NONE
         for i in range(starts[g], starts[g + 1]):
             if s >= 0 and ts[i] == closes[s]:
                 result[AT_CLOSE] = 1
+            # Most bars follow the one before in the same segment: then nothing is missing and nothing to divide.
+            if ts[i] == following and ts[i] < until:
+                state[_FILLED] += 1
+                inside[i] = True
+                result[BARS] += 1
+                following += width
+                continue
             while state[_SEGMENT] < stop and ts[i] >= ends[state[_SEGMENT]]:
                 _leave(state, result, begins, ends, width, horizon, from_epoch)
             k = state[_SEGMENT]
@@ -103,6 +113,7 @@ def count_places(
             _end_gap(state, result)
             inside[i] = True
             result[BARS] += 1
+            following, until = ts[i] + width, ends[k]
         while state[_SEGMENT] < stop:
             _leave(state, result, begins, ends, width, horizon, from_epoch)
         _end_gap(state, result)
@@ -116,7 +127,7 @@ def measure_groups(
     most = 0
     for g in range(len(starts) - 1):
         most = max(most, starts[g + 1] - starts[g])
-    moves, ranges, volumes = np.empty(most), np.empty(most), np.empty(most)
+    ratios, apart, ranges, volumes = np.empty(most), np.empty(most), np.empty(most), np.empty(most)
     for g in range(len(starts) - 1):
         first, last, moved, ranged, known, zeros, unchanged, unknown = -1, -1, 0, 0, 0, 0, 0, 0
         high, low, total, before = -np.inf, np.inf, 0.0, np.nan
@@ -128,7 +139,8 @@ def measure_groups(
                 first = i
             elif close > 0 and before > 0:
                 # Prices that are not positive have no ratio.
-                moves[moved] = close / before
+                ratios[moved] = close / before
+                apart[moved] = (max(close, before) - min(close, before)) / min(close, before)
                 moved += 1
             unchanged += o[i] == before and h[i] == before and l[i] == before and close == before
             high, low = max(high, h[i]), min(low, l[i])
@@ -143,19 +155,11 @@ def measure_groups(
                 volumes[known] = v[i]
                 known += 1
             last, before = i, close
-        _write(floats[g], high, low, moves[:moved], ranges[:ranged], volumes[:known])
+        floats[g, HIGH], floats[g, LOW] = (high, low) if high >= low else (np.nan, np.nan)
+        floats[g, RANGE_SCALE] = median(ranges[:ranged])
+        floats[g, VOLUME_MEDIAN] = median(volumes[:known])
+        floats[g, RETURN_SCALE] = MAD_SCALE * median_move(ratios[:moved], apart[:moved], ranges)
         ints[g, ZERO_VOLUME], ints[g, UNCHANGED], ints[g, UNKNOWN_VOLUME] = zeros, unchanged, unknown
         ints[g, FIRST], ints[g, LAST] = (ts[first], ts[last]) if first >= 0 else (NONE, NONE)
         floats[g, OPEN], floats[g, CLOSE] = (o[first], c[last]) if first >= 0 else (np.nan, np.nan)
         floats[g, VOLUME] = total if first >= 0 and unknown == 0 else np.nan
-
-
-@nb.njit(cache=True, nogil=True)
-def _write(result: Any, high: Any, low: Any, moves: Any, ranges: Any, volumes: Any) -> None:
-    result[HIGH] = high if high >= low else np.nan
-    result[LOW] = low if high >= low else np.nan
-    for n in range(len(moves)):
-        moves[n] = abs(np.log(moves[n]))
-    result[RETURN_SCALE] = MAD_SCALE * np.median(moves) if len(moves) else np.nan
-    result[RANGE_SCALE] = np.median(ranges) if len(ranges) else np.nan
-    result[VOLUME_MEDIAN] = np.median(volumes) if len(volumes) else np.nan

@@ -71,6 +71,7 @@ class Suspicion(StrEnum):
     LABEL_SHIFT = "label_shift"  # bars that seem to be labelled by their end (or start) against what is declared
     GAP = "gap"  # bars missing between two others
     OPENING_JUMP = "opening_jump"  # the session's first open: judged against the session before
+    OFF_TICK = "off_tick"  # bars with prices between the instrument's ticks
 
 
 # One row a symbol-session; regular-session bars only, unless said otherwise. Sorted by (symbol, session_date).

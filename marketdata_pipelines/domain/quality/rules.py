@@ -131,7 +131,9 @@ _BASIC = (
 _STANDARD = (
     QualityRule(
         "tick_size", _V, _WARN, Level.STANDARD, _BAR,
-        "Prices are whole multiples of the instrument's tick.", "price / tick is whole (to 1e-6)", "suites",
+        "Prices are whole multiples of the tick that the feed's instruments declare.",
+        "price / tick is whole (to 0.02), but for <= share of a symbol-session's bars", "local_rules",
+        limits={"share": 0.0},
     ),
     QualityRule(
         "incomplete_session", _C, _WARN, Level.STANDARD, _SESSION,

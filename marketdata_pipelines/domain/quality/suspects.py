@@ -26,7 +26,7 @@ from marketdata_pipelines.domain.quality.leaps import EDGE_LEAST, find_leaps
 from marketdata_pipelines.domain.quality.missing_runs import find_missing_runs
 from marketdata_pipelines.domain.quality.records import SUSPECT_SCHEMA, Suspicion
 from marketdata_pipelines.domain.quality.stale_runs import find_stale_runs
-from marketdata_pipelines.domain.quality.suspect_kernel import BULKY, WICKED, WORTHLESS, mark_bars
+from marketdata_pipelines.domain.quality.suspect_kernel import BULKY, WICKED, WORTHLESS, find_instants, mark_bars
 
 MOST_OF_A_KIND = 50
 # Emission floors: so many scales of the session, within absolute bounds.
@@ -144,16 +144,17 @@ def _moves_without_volume(bars: GroupedBars, marks: np.ndarray, profiles: pa.Tab
 def _openings(bars: GroupedBars, profiles: pa.Table) -> Suspects:
     """First opens that a jump may be behind: where the session before is not in this partition, or is far away."""
     codes, names = symbol_codes(profiles["symbol"])
-    there = np.isin(np.array([*names, ""], object)[codes], bars.symbols) & (int_values(profiles["bars"]) > 0)
+    rank = {symbol: code for code, symbol in enumerate(bars.symbols)}
+    # The last place stands for rows without a symbol.
+    ours = np.array([*(rank.get(name, -1) for name in names), rank.get("", -1)], np.int64)[codes]
+    there = (ours >= 0) & (int_values(profiles["bars"]) > 0)
     at = np.flatnonzero(there)
     opens, closes = float_values(profiles["open"])[at], float_values(profiles["close"])[at]
     follows = np.concatenate(([False], codes[at][1:] == codes[at][:-1])) if len(at) else np.zeros(0, bool)
     before = np.where(follows, np.concatenate(([np.nan], closes[:-1])), np.nan) if len(at) else closes
     move = np.abs(log_ratio(opens, before))
     told = ~follows | (move >= _OPENING_LEAST)
-    rank = {symbol: code for code, symbol in enumerate(bars.symbols)}
-    wanted = np.array([rank[names[code]] for code in codes[at[told]]], np.int64)
-    rows = _rows_of(bars, wanted, int_values(profiles["first_ts"])[at[told]])
+    rows = _rows_of(bars, ours[at[told]], int_values(profiles["first_ts"])[at[told]])
     return _singles(Suspicion.OPENING_JUMP, rows, opens[told], before[told])
 
 
@@ -161,8 +162,9 @@ def _rows_of(bars: GroupedBars, codes: Ints, ts: Ints) -> Ints:
     """The rows of bars that are there, by (code, ts)."""
     begins = np.searchsorted(bars.codes, codes, "left")
     ends = np.searchsorted(bars.codes, codes, "right")
-    found = [a + np.searchsorted(bars.ts[a:b], t) for a, b, t in zip(begins, ends, ts, strict=True)]
-    return np.array(found, np.int64)
+    rows = np.empty(len(codes), np.int64)
+    find_instants(bars.ts, begins, ends, ts, rows)
+    return rows
 
 
 def _singles(kind: str, rows: Ints, value: Floats, scale: Floats) -> Suspects:

@@ -16,6 +16,7 @@ from filelock import FileLock, Timeout
 
 from marketdata_pipelines.domain.feeds import Feed
 from marketdata_pipelines.domain.quality.records import QUALITY_SCORES, Level
+from marketdata_pipelines.domain.tables import REJECTED_BARS, VALIDATED_BARS
 from marketdata_pipelines.errors import PartitionConflict
 from marketdata_pipelines.pipeline.quality.expectations import expectation_checks, expectations_digest
 from marketdata_pipelines.pipeline.quality.headlines import session_scores
@@ -29,10 +30,10 @@ from marketdata_pipelines.pipeline.quality.state import (
 )
 from marketdata_pipelines.pipeline.quality.tick_sizes import TickSizes
 from marketdata_pipelines.pipeline.quality.validating import PartitionValidator, Validated, quality_inputs
+from marketdata_pipelines.pipeline.quality.validation_groups import validation_groups
 from marketdata_pipelines.pipeline.reports.data import collect_report
 from marketdata_pipelines.pipeline.reports.files import write_index, write_report
 from marketdata_pipelines.settings.environment import Settings
-from marketdata_pipelines.settings.references_file import load_references
 from marketdata_pipelines.stores.lake.lake import Lake, digest
 
 Say = Callable[[str], None]
@@ -151,13 +152,12 @@ class _Work:
         request.say(f"loading Great Expectations for {feed.name}")
         # It takes seconds, and nothing is behind most of the time.
         from marketdata_pipelines.quality.gx.docs import DocsSite
-        from marketdata_pipelines.quality.gx.validate import run_suite
+        from marketdata_pipelines.quality.gx.together import run_together
 
         self._expected = expectations_digest(settings.folder, feed.name)
         check = expectation_checks(settings.folder, feed) if self._expected else None
-        references = load_references(settings.feeds_file) if feed.instruments else {}
-        ticks = TickSizes.of(lake, feed, references)
-        self._validator = PartitionValidator(lake, feed, run_suite, check, expected=self._expected, ticks=ticks)
+        ticks = TickSizes.of(lake, feed)
+        self._validator = PartitionValidator(lake, feed, run_together, check, expected=self._expected, ticks=ticks)
         self._docs = DocsSite(self._folder, feed.name)
         self._validated: list[Validation] = []
         self._months: list[str] = []
@@ -182,28 +182,39 @@ class _Work:
 
     def _month(self, name: str, keys: Sequence[str], there: Mapping[str, str], paged: frozenset[str]) -> None:
         month = _known(self._folder, self._feed, name, there)
-        for key in keys:
+        for group in self._groups(keys):
             if self._is_over():
                 break
-            done = self._validate(key)
-            if done is None:
-                self._request.say(f"{self._feed.name} {key} was written meanwhile; it is left for the next time")
-                continue
-            self._record(name, done)
-            if key in paged:
-                self._page(key, name)
-            month = month.with_validation(done.validation)
-            write_month(self._folder, self._feed.name, month)
-            self._validated.append(done.validation)
-            self._tell(key)
+            for key, done in self._validate(group).items():
+                if done is None:
+                    self._request.say(f"{self._feed.name} {key} was written meanwhile; it is left for the next time")
+                    continue
+                self._record(name, done)
+                if key in paged:
+                    self._page(key, name)
+                month = month.with_validation(done.validation)
+                write_month(self._folder, self._feed.name, month)
+                self._validated.append(done.validation)
+                self._tell(key)
         self._docs.build(name)
         write_month(self._folder, self._feed.name, replace(month, site=site_version(month)))
         self._months.append(name)
 
-    def _validate(self, key: str) -> Validated | None:
-        # A run that has just written a day goes on with the week it lies in: a second look mostly finds it at rest.
-        found = (self._validator.validate(key, now_us=self._request.now_us) for _ in range(_LOOKS))
-        return next((each for each in found if each is not None), None)
+    def _groups(self, keys: Sequence[str]) -> Iterator[list[str]]:
+        rows: dict[str, int] = defaultdict(int)
+        for table in (VALIDATED_BARS, REJECTED_BARS) if keys else ():
+            for stored in self._lake.catalog.stored(table, self._feed.name, min(keys), max(keys)):
+                rows[stored.partition] += stored.rows
+        return validation_groups(keys, rows, first_alone=not self._validated)
+
+    def _validate(self, keys: Sequence[str]) -> dict[str, Validated | None]:
+        found = self._validator.validate(keys, now_us=self._request.now_us)
+        for _ in range(_LOOKS - 1):
+            # A run that has just written a day goes on with the week it lies in: a second look mostly finds it at rest.
+            moved = [key for key, done in found.items() if done is None]
+            if moved:
+                found |= self._validator.validate(moved, now_us=self._request.now_us)
+        return found
 
     def _record(self, month: str, done: Validated) -> None:
         for outcome in done.outcomes:

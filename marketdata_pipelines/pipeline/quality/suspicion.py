@@ -1,6 +1,7 @@
 """What is noted of a partition's bars while they are walked: profiles of its symbol-sessions, and bars that stand out.
 
-A function of the partition's raw parts alone. What is made of it, beside other sessions, is in `judging`.
+A function of the partition's raw parts, and of the tick sizes that are known then. What is made of it, beside other
+sessions, is in `judging`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,6 +16,7 @@ from marketdata_pipelines.domain.bars import SYMBOL
 from marketdata_pipelines.domain.feeds import Feed
 from marketdata_pipelines.domain.frames import int_values, symbol_codes
 from marketdata_pipelines.domain.quality.missing_runs import without_rejected_runs
+from marketdata_pipelines.domain.quality.off_ticks import off_tick_bars
 from marketdata_pipelines.domain.quality.profiles import profile_bars, with_rows
 from marketdata_pipelines.domain.quality.records import SUSPECT_SCHEMA
 from marketdata_pipelines.domain.quality.shifts import shifted_sessions
@@ -22,6 +24,7 @@ from marketdata_pipelines.domain.quality.suspects import suspicious_bars
 from marketdata_pipelines.domain.session_grid import Ints, SessionGrid
 from marketdata_pipelines.domain.sessions import Session
 from marketdata_pipelines.domain.tables import RAW_TRADES
+from marketdata_pipelines.pipeline.quality.tick_sizes import TickSizes
 from marketdata_pipelines.pipeline.validate import REPLACED, DecidedRows, LoadedPart, Validated, bar_table
 
 _ORDER = [(name, "ascending") for name in ("symbol", "session_date", "kind", "ts", "file", "row", "ts_last")]
@@ -36,16 +39,28 @@ class Noted:
 
 
 def note_bars(
-    feed: Feed, grid: SessionGrid, sessions: Sequence[Session], parts: Sequence[LoadedPart], validated: Validated
+    feed: Feed,
+    grid: SessionGrid,
+    sessions: Sequence[Session],
+    parts: Sequence[LoadedPart],
+    validated: Validated,
+    ticks: TickSizes | None = None,
 ) -> Noted:
-    """Profile a partition's validated bars, or those of some symbols, and list what stands out among them."""
+    """Profile a partition's validated bars, or those of some symbols, and list what stands out among them.
+
+    `ticks` are those of the feed's instruments; without them no price is held against a tick.
+    """
     horizon_us = max((part.standing.ingest.known_at_us for part in parts), default=0)
     of_trades = any(part.standing.part.tbl == RAW_TRADES for part in parts)
     profiles = profile_bars(feed, validated.bars, sessions, horizon_us, of_trades=of_trades)
     suspects = [suspicious_bars(feed, validated.bars, profiles)]
+    if ticks is not None and ticks.known:
+        symbols = pc.unique(validated.bars["symbol"]).to_pylist()
+        known = {session.date: ticks.on(session.date, symbols) for session in sessions}
+        suspects.append(off_tick_bars(validated.bars, known))
     decided = validated.decided
     if decided is not None:
-        suspects[0] = _placed(suspects[0], validated.bars, decided, decided.order, parts)
+        suspects = [_placed(found, validated.bars, decided, decided.order, parts) for found in suspects]
         suspects += _of_replaced_rows(feed, grid, sessions, parts, decided, horizon_us)
         suspects += _shifted(feed, grid, sessions, parts, decided)
     profiles = with_rows(feed, profiles, validated.rejected, grid, sessions, horizon_us)

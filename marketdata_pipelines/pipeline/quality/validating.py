@@ -1,10 +1,10 @@
-"""Validates one partition's tables by their suites, every row of them, and compares the verdict with the walk's.
+"""Validates partitions' tables by their suites, every row of them, and compares the verdict with the walk's.
 
 Which partitions are behind, and the pages made of the outcomes, are `reporting`'s.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -34,8 +34,8 @@ from marketdata_pipelines.quality.suites.table_suites import SYMBOL_SESSIONS, VI
 from marketdata_pipelines.stores.lake.catalog import Stored
 from marketdata_pipelines.stores.lake.lake import Lake, digest
 
-# A suite, its rows, and what is to be told beside the result.
-RunSuite = Callable[[TableSuite, Batch, Mapping[str, str]], SuiteOutcome]
+# A suite, by partition key its rows and what is to be told beside the result; outcomes by the same keys.
+RunSuite = Callable[[TableSuite, Mapping[str, Batch], Mapping[str, Mapping[str, str]]], Mapping[str, SuiteOutcome]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ def _watched(feed: Feed) -> set[str]:
 
 
 class PartitionValidator:
-    """Validates the partitions of one feed: `run` evaluates a suite, `check` what the user expects of a table.
+    """Validates the partitions of one feed: `run` evaluates a suite on batches, `check` what the user expects.
 
     `expected` stands for the user's expectations, as in `quality_inputs`; `ticks` are those of the feed's instruments.
     """
@@ -110,20 +110,28 @@ class PartitionValidator:
         stored = self._lake.catalog.stored_at(self._feed.name, {(table, key) for table in self._watched})
         return digest([self._about, *sorted(f"{table}={each.inputs}" for (table, _), each in stored.items())])
 
-    def validate(self, key: str, *, now_us: int) -> Validated | None:
-        """Run the suites of all tables that are stored under a partition key.
+    def validate(self, keys: Sequence[str], *, now_us: int) -> dict[str, Validated | None]:
+        """Run the suites of all tables that are stored under some partition keys, each table of all of them at once.
 
-        None where a walk was storing other tables meanwhile: what was seen is neither the one nor the other.
+        Memory:  one table of all the keys is held at a time.
+        Returns: by key, in order; None where a walk was storing other tables meanwhile: what was seen is neither the
+                 one nor the other.
         """
-        inputs = self.inputs(key)
+        inputs = {key: self.inputs(key) for key in keys}
+        outcomes = self._outcomes(keys)
+        return {
+            key: self._settled(key, outcomes[key], inputs[key], now_us) if key in outcomes else None for key in keys
+        }
+
+    def _settled(self, key: str, outcomes: Sequence[SuiteOutcome], inputs: str, now_us: int) -> Validated | None:
         try:
-            found = self._validated(key, inputs, now_us)
+            found = self._validated(key, outcomes, inputs, now_us)
         except PartitionMissing:
             return None
         return found if self.inputs(key) == inputs else None
 
-    def _validated(self, key: str, inputs: str, now_us: int) -> Validated:
-        outcomes, expected = tuple(self._outcomes(key)), tuple(self._expectations(key))
+    def _validated(self, key: str, outcomes: Sequence[SuiteOutcome], inputs: str, now_us: int) -> Validated:
+        expected = tuple(self._expectations(key))
         findings = self._findings(key)
         judged = self._stored(QUALITY_SCORES, key) is not None
         # What the user expects was decided on the rows of the walk, which may have been withheld: it is not compared.
@@ -145,19 +153,42 @@ class PartitionValidator:
         )
         return Validated(validation, (*outcomes, *expected), self._grade(key) if judged else None)
 
-    def _outcomes(self, key: str) -> Iterator[SuiteOutcome]:
+    def _outcomes(self, keys: Sequence[str]) -> dict[str, list[SuiteOutcome]]:
+        """What every suite says by key; keys of which a table was removed meanwhile are left out."""
+        found: dict[str, list[SuiteOutcome]] = {key: [] for key in keys}
         for table, suite in self._suites.items():
-            stored = self._stored(table, key)
-            if stored is None or not suite.rules or (stored.rows == 0 and not suite.may_be_empty):
-                continue
-            rows = self._lake.read(table, self._feed.name, key)
-            yield self._run(suite, self._batch(suite, key, rows, stored), self._facts(key, table))
-        scores = self._stored(QUALITY_SCORES, key)
-        suite = self._suites[SYMBOL_SESSIONS]
-        if scores is not None and suite.rules:
-            rules = [each.rule.id for each in suite.rules if each.rule.id in dict(suite.columns)]
-            table = symbol_sessions(self._lake.read(QUALITY_SCORES, self._feed.name, key), self._findings(key), rules)
-            yield self._run(suite, table_batch(suite, table, scores.rows), self._facts(key, SYMBOL_SESSIONS))
+            batches: dict[str, Batch] = {}
+            for key in list(found) if suite.rules else ():
+                try:
+                    batch = self._scored(suite, key) if table == SYMBOL_SESSIONS else self._stored_batch(suite, key)
+                except PartitionMissing:
+                    del found[key]
+                    continue
+                if batch is not None:
+                    batches[key] = batch
+            if batches:
+                told = self._run(suite, batches, {key: self._facts(key, table) for key in batches})
+                for key, outcome in told.items():
+                    found[key].append(outcome)
+        return found
+
+    def _stored_batch(self, suite: TableSuite, key: str) -> Batch | None:
+        stored = self._stored(suite.table, key)
+        if stored is None or (stored.rows == 0 and not suite.may_be_empty):
+            return None
+        rows = self._lake.read(suite.table, self._feed.name, key)
+        if suite.table != VALIDATED_BARS:
+            return table_batch(suite, rows, stored.rows)
+        return self._bars_batch(suite, key, rows, stored)
+
+    def _scored(self, suite: TableSuite, key: str) -> Batch | None:
+        """Scores beside the counts of findings."""
+        stored = self._stored(QUALITY_SCORES, key)
+        if stored is None:
+            return None
+        rules = [each.rule.id for each in suite.rules if each.rule.id in dict(suite.columns)]
+        table = symbol_sessions(self._lake.read(QUALITY_SCORES, self._feed.name, key), self._findings(key), rules)
+        return table_batch(suite, table, stored.rows)
 
     def _expectations(self, key: str) -> Iterator[SuiteOutcome]:
         check = self._check
@@ -169,12 +200,11 @@ class PartitionValidator:
                 if found is not None:
                     yield found
 
-    def _batch(self, suite: TableSuite, key: str, rows: pa.Table, stored: Stored) -> Batch:
-        if suite.table != VALIDATED_BARS:
-            return table_batch(suite, rows, stored.rows)
+    def _bars_batch(self, suite: TableSuite, key: str, rows: pa.Table, stored: Stored) -> Batch:
         first, last = partition_span(key, period_of(self._feed.partition))
         known = self._lake.catalog.horizons(self._feed.name, key, key)
-        ticks = self._ticks.on(first, pc.unique(rows["symbol"]).to_pylist()) if self._ticks.known else {}
+        # One tick a symbol is all the suite can hold prices against; the walk knows that of each session.
+        ticks = self._ticks.throughout((first, last), pc.unique(rows["symbol"]).to_pylist())
         facts = BarFacts(known.get(key, 0), first, last, ticks)
         return validated_batch(suite, self._feed, rows, stored.rows, facts)
 

@@ -202,7 +202,8 @@ def _validation_result(result: Mapping[str, Any], entry: Recorded, version: str)
         statistics=result.get("statistics") or {},
         meta={
             "great_expectations_version": version,
-            "run_id": {"run_name": entry.name, "run_time": _when(entry.at_us)},
+            # It is read as a date, which some names of digits overflow; with a word in front it is none.
+            "run_id": {"run_name": f"validation {entry.name}", "run_time": _when(entry.at_us)},
         },
     )
 

@@ -10,7 +10,8 @@ from marketdata_pipelines.domain.intervals import DAY_US, MINUTE_US
 
 # Shares of the close by which a vendor's own vwap may leave the range, and of a tick by which a price may miss one.
 _VWAP_SLACK = 1e-6
-_TICK_SLACK = 1e-6
+# Of a tick: fractions such as 1/128 are written with four decimals. The same as in `domain.quality.suspect_kernel`.
+_TICK_SLACK = 0.02
 _QUOTED = {name: f'"{name}"' for name in ("open", "close")}
 # Helper columns that the batch adds beside the table's own.
 FIRST, KNOWN_AT, TICK, SAMPLED, ON_LOCAL_CLOCK = "is_first", "known_at_us", "tick", "is_sampled", "on_local_clock"
@@ -101,7 +102,7 @@ def in_future() -> str:
 
 def off_tick() -> str:
     parts = [
-        f"abs({name} / {TICK} - round({name} / {TICK})) > {_TICK_SLACK} * greatest(1, abs({name} / {TICK}) * 1e-6)"
+        f"abs({name} / {TICK} - round({name} / {TICK})) > greatest({_TICK_SLACK}, abs({name} / {TICK}) * 1e-12)"
         for name in map(quoted, PRICES)
     ]
     return f"{TICK} is not null and ({' or '.join(parts)})"

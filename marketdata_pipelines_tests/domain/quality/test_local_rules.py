@@ -29,6 +29,7 @@ LOCAL = (
     "label_shift",
     "long_gap",
     "market_gap",
+    "tick_size",
 )
 
 
@@ -188,3 +189,33 @@ def test_the_local_rules_read_no_history_so_they_may_block() -> None:
     assert {each["severity"] for each in _judged(scaled(walked_bars(FEED, {"A": 100.0}), 9, 0.1), blocking)} == {
         "block"
     }
+
+
+def test_prices_between_ticks_are_told_with_their_number_and_the_first() -> None:
+    off = _suspect("off_tick", value=100.003, scale=0.01, bars=12)
+
+    (found,) = _judge_suspects(off)
+    (single,) = _judge_suspects({**off, "bars": 1})
+
+    assert (found["rule"], found["dimension"], found["severity"], found["bars"]) == (
+        "tick_size",
+        "validity",
+        "warn",
+        12,
+    )
+    assert (found["bars"], found["limit"]) == (12, 0.0)
+    assert found["message"] == "12 bars have prices between ticks of 0.01, first 100.003"
+    assert single["message"] == "1 bar has a price between ticks of 0.01, first 100.003"
+
+
+def test_a_feed_may_let_a_share_of_the_bars_lie_between_ticks() -> None:
+    bars = walked_bars(FEED, {"A": 100.0})
+    profiles = profile_bars(FEED, bars, [session_of(FEED)], FOREVER_US)
+    off = pa.Table.from_pylist([_suspect("off_tick", value=100.003, scale=0.01, bars=39)], SUSPECT_SCHEMA)
+    strict, generous = (
+        active_rules(QualitySpec(rules=(RuleSetting("tick_size", limits=(("share", share),)),)))
+        for share in (0.05, 0.1)
+    )
+
+    assert judge_local(strict, profiles, off)["value"].to_pylist() == [0.1]
+    assert judge_local(generous, profiles, off).num_rows == 0

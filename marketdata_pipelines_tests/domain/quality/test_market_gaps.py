@@ -66,4 +66,4 @@ def test_the_finding_is_of_the_session_and_names_how_many_symbols() -> None:
     (found,) = judge_local(RULES, profiles, suspicious_bars(FEED, some, profiles)).to_pylist()
 
     assert (found["session_date"], found["value"], found["limit"], found["standing"]) == (FRIDAY, 10.0, 5.0, True)
-    assert found["message"] == "all 4 liquid symbols miss the 10 bars before this one"
+    assert found["message"].startswith("all 4 liquid symbols miss the 10 bars before this one; outage, or a halt of ")

@@ -31,8 +31,8 @@ def test_strict_lets_every_rule_block_that_reads_its_partition_only() -> None:
     found = active_rules(QualitySpec(Level.STRICT))
 
     blocking = {name for name, rule in found.items() if rule.severity is Severity.BLOCK}
-    assert {"price_spike", "bad_wick", "stale_run", "long_gap", "time_shift", "ohlc_relations"} <= blocking
-    assert not blocking & {"missing_symbol", "return_outlier", "source_dispute", "daily_differs", "tick_size"}
+    assert {"price_spike", "bad_wick", "stale_run", "long_gap", "time_shift", "tick_size", "ohlc_relations"} <= blocking
+    assert not blocking & {"missing_symbol", "return_outlier", "source_dispute", "daily_differs"}
 
 
 def test_a_severity_that_is_named_wins_over_strict() -> None:

@@ -1,6 +1,7 @@
 """Reports brought up to date from hand-made verdicts, through the real suites, Data Docs and pages."""
 
 import itertools
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
@@ -16,6 +17,7 @@ from marketdata_pipelines.domain.quality.records import Level
 from marketdata_pipelines.domain.quality.settings import QualitySpec
 from marketdata_pipelines.errors import PartitionConflict, SettingsInvalid
 from marketdata_pipelines.pipeline.quality import reporting as quality_reporting
+from marketdata_pipelines.pipeline.quality import validation_groups
 from marketdata_pipelines.pipeline.quality.reporting import (
     Reported,
     bring_up_to_date,
@@ -110,6 +112,22 @@ def test_only_what_was_walked_since_is_validated_again(lake: Lake, settings: Set
 
     assert (keys_of(done), done.months) == (["2024-03-07"], ("2024-03",))
     assert [path.name for path in done.reports] == ["2024-03-07.html"]
+
+
+def test_partitions_validated_together_are_told_as_alone(
+    lake: Lake, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for day in ("2024-03-04", "2024-03-05", "2024-03-06"):
+        store_session(lake, day)
+    together = bring(lake, settings)
+    shutil.rmtree(quality_folder(settings))
+    monkeypatch.setattr(validation_groups, "ROWS_TOGETHER", 1)
+
+    alone = bring(lake, settings)
+
+    assert len(together.validated) == 6
+    assert together.validated == alone.validated
+    assert [path.name for path in together.reports] == [path.name for path in alone.reports]
 
 
 def test_what_one_go_has_no_time_for_is_left_to_the_next(lake: Lake, settings: Settings) -> None:

@@ -27,8 +27,12 @@ DAY = "2024-03-08"
 FEED = make_feed(name="shares")
 
 
-def run(suite: TableSuite, batch: Batch, _facts: Mapping[str, str]) -> SuiteOutcome:
-    return run_suite_sql(suite, batch)
+Batches = Mapping[str, Batch]
+Facts = Mapping[str, Mapping[str, str]]
+
+
+def run(suite: TableSuite, batches: Batches, _facts: Facts) -> dict[str, SuiteOutcome]:
+    return {key: run_suite_sql(suite, batch) for key, batch in batches.items()}
 
 
 @pytest.fixture
@@ -47,7 +51,7 @@ def store(lake: Lake, inputs: str = "first", **tables: pa.Table) -> None:
 
 
 def test_every_stored_table_is_validated_with_all_its_rows(lake: Lake) -> None:
-    done = PartitionValidator(lake, FEED, run).validate(DAY, now_us=7)
+    done = PartitionValidator(lake, FEED, run).validate([DAY], now_us=7)[DAY]
 
     assert done is not None
     assert {outcome.table: outcome.rows for outcome in done.outcomes} == {
@@ -68,7 +72,7 @@ def test_bars_that_break_a_rule_unknown_to_the_walk_are_a_disagreement(lake: Lak
     ]
     store(lake, validated_bars=bar_table(rows))
 
-    done = PartitionValidator(lake, FEED, run).validate(DAY, now_us=7)
+    done = PartitionValidator(lake, FEED, run).validate([DAY], now_us=7)[DAY]
 
     assert done is not None
     assert (done.validation.blocking, done.validation.walk_blocking) == (("ohlc_relations",), ())
@@ -81,7 +85,7 @@ def test_a_blocking_finding_of_the_walk_is_found_by_the_suites_too(lake: Lake) -
     findings = [finding_row("price_spike", "AAA", severity="block"), finding_row("bad_wick", "BBB")]
     store(lake, quality_findings=finding_table(findings))
 
-    done = PartitionValidator(lake, feed, run).validate(DAY, now_us=7)
+    done = PartitionValidator(lake, feed, run).validate([DAY], now_us=7)[DAY]
 
     assert done is not None
     assert (done.validation.blocking, done.validation.walk_blocking) == (("price_spike",), ("price_spike",))
@@ -93,7 +97,7 @@ def test_a_finding_about_rows_that_were_replaced_breaks_nothing(lake: Lake) -> N
     feed = replace(FEED, quality=QualitySpec(rules=(RuleSetting("price_spike", Severity.BLOCK),)))
     store(lake, quality_findings=finding_table([finding_row("price_spike", "AAA", severity="block", standing=False)]))
 
-    done = PartitionValidator(lake, feed, run).validate(DAY, now_us=7)
+    done = PartitionValidator(lake, feed, run).validate([DAY], now_us=7)[DAY]
 
     assert done is not None
     assert (done.validation.blocking, done.validation.walk_blocking) == ((), ())
@@ -103,23 +107,47 @@ def test_a_partition_that_was_never_judged_is_validated_and_compared_with_nothin
     lake = Lake(tmp_path / "lake")
     store(lake, validated_bars=bar_table(minutes("AAA", f"{DAY} 14:30", 3)))
 
-    done = PartitionValidator(lake, FEED, run).validate(DAY, now_us=7)
+    done = PartitionValidator(lake, FEED, run).validate([DAY], now_us=7)[DAY]
 
     assert done is not None
     assert (done.validation.judged, done.grade, done.validation.agrees) == (False, None, True)
 
 
 def test_tables_stored_meanwhile_leave_it_undone(lake: Lake) -> None:
-    def run_slowly(suite: TableSuite, batch: Batch, facts: Mapping[str, str]) -> SuiteOutcome:
+    def run_slowly(suite: TableSuite, batches: Batches, facts: Facts) -> dict[str, SuiteOutcome]:
         store(lake, "second", validated_bars=bar_table(minutes("AAA", f"{DAY} 14:30", 5)))
-        return run(suite, batch, facts)
+        return run(suite, batches, facts)
 
-    def remove(suite: TableSuite, batch: Batch, facts: Mapping[str, str]) -> SuiteOutcome:
+    def remove(suite: TableSuite, batches: Batches, facts: Facts) -> dict[str, SuiteOutcome]:
         lake.store("shares", [TableWrite("rejected_bars", DAY, None, "")], {})
-        return run(suite, batch, facts)
+        return run(suite, batches, facts)
 
-    assert PartitionValidator(lake, FEED, run_slowly).validate(DAY, now_us=7) is None
-    assert PartitionValidator(lake, FEED, remove).validate(DAY, now_us=7) is None
+    assert PartitionValidator(lake, FEED, run_slowly).validate([DAY], now_us=7) == {DAY: None}
+    assert PartitionValidator(lake, FEED, remove).validate([DAY], now_us=7) == {DAY: None}
+
+
+def test_partitions_are_validated_together_and_told_apart(lake: Lake) -> None:
+    later, gone = "2024-03-11", "2024-03-12"
+    rows = minutes("AAA", f"{later} 13:30", 7)
+    broken = [{**row, "high": row["low"] - 1} if at == 3 else row for at, row in enumerate(rows)]
+    for key in (later, gone):
+        lake.store("shares", [TableWrite("validated_bars", key, bar_table(broken), "one")], {})
+    asked: list[tuple[str, list[str]]] = []
+
+    def noting(suite: TableSuite, batches: Batches, facts: Facts) -> dict[str, SuiteOutcome]:
+        asked.append((suite.table, list(batches)))
+        lake.store("shares", [TableWrite("validated_bars", gone, None, "")], {})
+        return run(suite, batches, facts)
+
+    done = PartitionValidator(lake, FEED, noting).validate([gone, later, DAY], now_us=7)
+
+    alone = {key: PartitionValidator(lake, FEED, run).validate([key], now_us=7)[key] for key in (later, DAY)}
+    assert list(done) == [gone, later, DAY]
+    assert done[gone] is None
+    assert {key: done[key] for key in alone} == alone
+    assert asked[0] == ("validated_bars", [gone, later, DAY])
+    broke = [each is not None and "ohlc_relations" in each.validation.blocking for each in done.values()]
+    assert broke == [False, True, False]
 
 
 def test_inputs_change_with_any_table_and_with_what_is_asked_of_it(lake: Lake) -> None:

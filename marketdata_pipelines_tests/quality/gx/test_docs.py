@@ -3,6 +3,7 @@
 import multiprocessing
 import re
 import time
+import uuid
 from html.parser import HTMLParser
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
@@ -214,6 +215,18 @@ def test_a_torn_or_foreign_file_is_no_result(tmp_path: Path, good: SuiteOutcome)
     index = site.build("2024-03").read_text("utf-8")
 
     assert index.count('href="validated_bars/2024-03-08/') == 1
+
+
+def test_a_name_that_reads_like_a_date_too_large_has_its_page(
+    tmp_path: Path, good: SuiteOutcome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fixed = uuid.UUID("ad407613" + "0" * 24)
+    monkeypatch.setattr(uuid, "uuid4", lambda: fixed)
+
+    site = site_of(tmp_path, good)
+
+    (page,) = (site.root / "2024-03" / "validated_bars").rglob("*.html")
+    assert page.stem.endswith("-ad407613")
 
 
 def test_a_name_cannot_lead_out_of_the_site(tmp_path: Path, good: SuiteOutcome) -> None:

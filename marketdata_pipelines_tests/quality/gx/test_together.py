@@ -59,6 +59,21 @@ def test_good_partitions_take_one_go(monkeypatch: pytest.MonkeyPatch) -> None:
     }
 
 
+def test_one_bad_partition_is_validated_alone_and_the_others_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    suite, found = batches(None, (3, "high", 1.0), None)
+    goes: list[int] = []
+
+    def counted(suite: TableSuite, batch: Batch, *rest: Any, **named: Any) -> SuiteOutcome:
+        goes.append(batch.rows_expected)
+        return run_suite(suite, batch, *rest, **named)
+
+    monkeypatch.setattr(together, "run_suite", counted)
+    outcomes = run_together(suite, found)
+
+    assert goes == [20 + 22 + 24, 20 + 24, 22]
+    assert [(key, each.passed) for key, each in outcomes.items()] == [("0", True), ("1", False), ("2", True)]
+
+
 def test_rows_missing_here_and_added_there_are_not_the_same() -> None:
     suite, one = batch_of(good_bars(count=10), written=21)
     _, other = batch_of(good_bars(count=10), written=19)
