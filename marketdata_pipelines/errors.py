@@ -43,6 +43,10 @@ class StoreError(MarketDataError):
     """The lake could not do what was asked."""
 
 
+class StoreUnavailable(StoreError):
+    """A server did not answer; trying again may help."""
+
+
 class PartitionMissing(StoreError):
     """Nothing is stored under that table and partition; backfill it first."""
 

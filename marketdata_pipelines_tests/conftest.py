@@ -12,6 +12,7 @@ from hypothesis import settings
 
 from marketdata_pipelines.stores.lake.lake import Lake
 from marketdata_pipelines_tests.builders import make_home
+from marketdata_pipelines_tests.redis_servers import RedisServer, start_redis
 from marketdata_pipelines_tests.servers import PostgresServer, ServerMissing, start_postgres
 
 # Kernels are compiled on first use, and the machine may be busy: no example has a deadline.
@@ -47,7 +48,8 @@ def home(tmp_path: Path) -> Callable[[str], Path]:
 def _own_storage() -> Iterator[None]:
     """No test writes into the database of whoever runs the tests."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("MARKETDATA_DAGSTER_STORAGE", raising=False)
+        for name in ("MARKETDATA_DAGSTER_STORAGE", "MARKETDATA_TIMESCALE_DSN", "MARKETDATA_REDIS_URL"):
+            patch.delenv(name, raising=False)
         yield
 
 
@@ -77,3 +79,32 @@ def postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
     postgres_server.run(f"create role {name} login password '{password}'", f"create database {name} owner {name}")
     yield postgres_server.url(name, user=name, password=password)
     postgres_server.run(f"drop database {name} with (force)", f"drop role {name}")
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[RedisServer]:
+    """A Redis for the session (one a worker), which no test stops; missing locally skips, missing in CI fails."""
+    folder = Path(tempfile.mkdtemp(prefix="redis-"))
+    try:
+        server = start_redis(folder / "server")
+    except ServerMissing as error:
+        if os.environ.get("CI"):
+            pytest.fail(str(error))
+        pytest.skip(str(error))
+    else:
+        yield server
+        server.stop()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def redis_url(redis_server: RedisServer) -> str:
+    """The address of a Redis that tests share: keep below `redis_namespace`, and never flush it."""
+    return redis_server.url
+
+
+@pytest.fixture
+def redis_namespace() -> str:
+    """A namespace of this test alone."""
+    return f"test_{uuid.uuid4().hex[:12]}"

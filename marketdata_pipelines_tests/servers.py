@@ -47,15 +47,19 @@ class PostgresServer:
         for statement in statements:
             ask(self.url("postgres"), statement)
 
-    def stop(self) -> None:
-        """End it at once, and remove what it wrote."""
+    def halt(self, how: signal.Signals = signal.SIGINT) -> None:
+        """End it at once: every connection is cut, what it wrote stays. SIGQUIT: as a crash, to be recovered from."""
         if self.process.poll() is None:
-            self.process.send_signal(signal.SIGINT)
+            self.process.send_signal(how)
             try:
                 self.process.wait(20)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
+
+    def stop(self) -> None:
+        """End it at once, and remove what it wrote."""
+        self.halt()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
@@ -77,8 +81,7 @@ def start_postgres(folder: Path) -> PostgresServer:
     """
     programs = _programs()
     folder.mkdir(parents=True)
-    rights = _rights(folder)
-    environment = {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8", "HOME": str(folder)}
+    rights, environment = _rights(folder), _environment(folder)
     data = folder / "data"
     made: list[str | Path] = [
         programs / "initdb",
@@ -95,16 +98,28 @@ def start_postgres(folder: Path) -> PostgresServer:
     ]
     subprocess.run(made, check=True, capture_output=True, env=environment, cwd=folder, **rights)
     _ask_for_passwords(data / "pg_hba.conf")
-    port = _free_port()
+    return _launch(folder, _free_port())
+
+
+def resume_postgres(server: PostgresServer) -> PostgresServer:
+    """A halted server started again where it was: same folder, port and data."""
+    return _launch(server.folder, server.port)
+
+
+def _launch(folder: Path, port: int) -> PostgresServer:
     settings = [part for name, value in _OPTIONS.items() for part in ("-c", f"{name}={value}")]
-    with open(folder / "log", "wb") as log:
+    with open(folder / "log", "ab") as log:
         process = subprocess.Popen(
-            [programs / "postgres", "-D", data, "-p", str(port), "-k", folder, *settings],
-            env=environment, cwd=folder, stdout=log, stderr=subprocess.STDOUT, **rights,
+            [_programs() / "postgres", "-D", folder / "data", "-p", str(port), "-k", folder, *settings],
+            env=_environment(folder), cwd=folder, stdout=log, stderr=subprocess.STDOUT, **_rights(folder),
         )  # fmt: skip
     server = PostgresServer(port, folder, process)
     _await(server)
     return server
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    return {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8", "HOME": str(folder)}
 
 
 def _programs() -> Path:

@@ -12,9 +12,11 @@ from marketdata_pipelines.cli.options import (
     AsOf,
     End,
     FeedName,
+    FromStore,
     MinQuality,
     Out,
     Start,
+    StoreName,
     Symbols,
     answer_format,
     split_symbols,
@@ -60,6 +62,7 @@ def bars(
     ] = None,
     instrument_ids: Annotated[bool, typer.Option("--instrument-ids", help="Add the column instrument_id.")] = False,
     min_quality: MinQuality = None,
+    store: FromStore = StoreName.LAKE,
     form: AnswerFormat = None,
     out: Out = None,
     as_json: AsJson = False,
@@ -78,6 +81,8 @@ def bars(
 
     marketdata bars demo_nyse_1m --timeframe 1d --min-quality 90
 
+    marketdata bars demo_nyse_1m --symbols SPY --timeframe 1h --store auto
+
     marketdata bars demo_crypto_1m --timeframe 1h --fill forward --out btc.parquet
     """
     wanted = answer_format(form, out, as_json=as_json)
@@ -88,6 +93,6 @@ def bars(
     found = reader.bars(
         feed, split_symbols(symbols), timeframe, start, end, session=session, fill=fill, as_of=as_of,
         adjustment=adjustment, adjust_as_of=adjust_as_of, instruments=split_symbols(instruments),
-        instrument_ids=instrument_ids, min_quality=min_quality,
+        instrument_ids=instrument_ids, min_quality=min_quality, store=store,
     )  # fmt: skip
     write_answer(found, wanted, out, title=f"{feed} {timeframe or reader.feed(feed).interval}")

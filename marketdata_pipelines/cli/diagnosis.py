@@ -61,7 +61,7 @@ def diagnose(settings: Settings) -> list[Finding]:
         findings.append(Finding("feeds.yaml", State.OK, f"{len(feeds)} feeds in {settings.feeds_file}"))
     findings += [_calendar(feed) for feed in feeds.values()]
     findings += _lake(settings)
-    return [*findings, *_storage(settings), _dagster(), _port(_UI_PORT)]
+    return [*findings, *_storage(settings), *_stores(settings), _dagster(), _port(_UI_PORT)]
 
 
 def _python() -> Finding:
@@ -195,6 +195,12 @@ def _storage(settings: Settings) -> Iterator[Finding]:
     if configuration.exists() and is_edited(configuration):
         told = f"{configuration} was edited by hand and stays as it is, whatever the MARKETDATA_* variables say"
         yield Finding("dagster.yaml", State.NOTE, told, "to have it made from them again, delete it")
+
+
+def _stores(settings: Settings) -> Iterator[Finding]:
+    from marketdata_pipelines.cli.store_diagnosis import diagnose_stores
+
+    return diagnose_stores(settings)
 
 
 def _dagster() -> Finding:

@@ -10,6 +10,7 @@ import typer
 
 from marketdata_pipelines.cli.backfill import backfill
 from marketdata_pipelines.cli.bars import bars
+from marketdata_pipelines.cli.cache import cache
 from marketdata_pipelines.cli.continuous import continuous, rolls
 from marketdata_pipelines.cli.corrections import corrections
 from marketdata_pipelines.cli.demo import demo
@@ -23,8 +24,10 @@ from marketdata_pipelines.cli.gaps import gaps
 from marketdata_pipelines.cli.ingest import ingest
 from marketdata_pipelines.cli.instruments import instruments
 from marketdata_pipelines.cli.lake import lake
+from marketdata_pipelines.cli.latest import latest
 from marketdata_pipelines.cli.notify import notify
 from marketdata_pipelines.cli.profile import profile
+from marketdata_pipelines.cli.publish import publish
 from marketdata_pipelines.cli.quality import quality
 from marketdata_pipelines.cli.reference import reference
 from marketdata_pipelines.cli.rejected import rejected
@@ -51,13 +54,14 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 _COMMANDS = (
-    demo, up, ingest, backfill, bars, table, explain, quality, rejected, gaps, corrections, diff, disputes, repair,
-    profile, instruments, continuous, rolls, feeds, notify, doctor, exchange,
+    demo, up, ingest, backfill, bars, latest, table, explain, quality, rejected, gaps, corrections, diff, disputes,
+    repair, profile, instruments, continuous, rolls, publish, feeds, notify, doctor, exchange,
 )  # fmt: skip
 for command in _COMMANDS:
     app.command()(command)
 app.add_typer(reference)
 app.add_typer(lake)
+app.add_typer(cache)
 
 
 def main() -> None:

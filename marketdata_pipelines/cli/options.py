@@ -24,6 +24,14 @@ class AdjustmentChoice(StrEnum):
     TOTAL = "total"
 
 
+class StoreName(StrEnum):
+    """From where bars are answered."""
+
+    LAKE = "lake"
+    TIMESCALE = "timescale"
+    AUTO = "auto"
+
+
 FeedName = Annotated[str, typer.Argument(metavar="FEED", help="A feed of feeds.yaml (see: marketdata feeds).")]
 Symbols = Annotated[
     list[str] | None, typer.Option("--symbols", metavar="A,B", help="Symbols, comma-separated; all when left out.")
@@ -45,6 +53,14 @@ MinQuality = Annotated[
         "--min-quality",
         metavar="N",
         help="Only sessions that score at least N of 100 (see: marketdata quality); unscored ones do not.",
+    ),
+]
+FromStore = Annotated[
+    StoreName,
+    typer.Option(
+        "--store",
+        help="`timescale`: what is published in PostgreSQL or TimescaleDB (MARKETDATA_TIMESCALE_DSN); `auto`: that "
+        "where it holds all the lake has of the range, else the lake.",
     ),
 ]
 AnswerFormat = Annotated[

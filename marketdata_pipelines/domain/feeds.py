@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from marketdata_pipelines.domain.intervals import HOUR_US, Interval, coarser_timeframes
+from marketdata_pipelines.domain.publication import Publication
 from marketdata_pipelines.domain.quality.settings import QualitySpec
 from marketdata_pipelines.domain.schedules import Schedule
 
@@ -72,6 +73,10 @@ class PartitionBy(StrEnum):
     YEAR = "year"
 
 
+# What decides nothing of what the tables hold.
+_BESIDE_THE_TABLES = (
+    "description", "owners", "start", "schedule", "corporate_actions", "instruments", "keep", "quality", "publish",
+)  # fmt: skip
 # How a vendor is reached, which says nothing about what it has.
 _NETWORK_KEYS = ("url", "key_env", "calls", "per_seconds", "attempts", "timeout_seconds", "page_rows")
 
@@ -172,6 +177,7 @@ class Feed:
     instruments: str | None = None
     keep: Keep = field(default_factory=Keep)
     quality: QualitySpec = field(default_factory=QualitySpec)
+    publish: Publication = field(default_factory=Publication)
 
     @property
     def timeframes(self) -> tuple[str, ...]:
@@ -231,7 +237,7 @@ def _versions(feed: Feed) -> tuple[str, str]:
 
 def _definition(feed: Feed) -> dict[str, Any]:
     definition = asdict(feed)
-    for key in ("description", "owners", "start", "schedule", "corporate_actions", "instruments", "keep", "quality"):
+    for key in _BESIDE_THE_TABLES:
         definition.pop(key)
     for key in ("path", *_NETWORK_KEYS):
         definition["source"].pop(key)

@@ -4,31 +4,33 @@ What only some questions need (the kernels' compiler, calendars) is imported whe
 """
 
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import duckdb
 import pyarrow as pa
 
 from marketdata_pipelines.domain.feeds import Feed
-from marketdata_pipelines.errors import SettingsInvalid, StoreError
+from marketdata_pipelines.errors import SettingsInvalid
 from marketdata_pipelines.serving.bars import BarQuestion, answer_bars
 from marketdata_pipelines.serving.knowledge import Knowledge, anchor_of
 from marketdata_pipelines.serving.notes import with_notes
 from marketdata_pipelines.serving.quality_filter import least_quality
+from marketdata_pipelines.serving.queries.opening import Stores
 from marketdata_pipelines.serving.ranges import Moment, date_range, day_of, instant_us, time_range
 from marketdata_pipelines.serving.rejections import rejected_rows
 from marketdata_pipelines.serving.rows import PastRows, RowSource, StoredRows, past_notes
-from marketdata_pipelines.serving.table_views import create_views
+from marketdata_pipelines.serving.table_views import query_views
 from marketdata_pipelines.serving.views import ViewQuestion, answer_view
 from marketdata_pipelines.settings.environment import Settings
 from marketdata_pipelines.settings.feeds_file import load_feeds
 from marketdata_pipelines.settings.references_file import load_references
-from marketdata_pipelines.stores.lake.duck import asked_again, connect
+from marketdata_pipelines.stores.lake.duck import asked_again
 from marketdata_pipelines.stores.lake.lake import Lake
 
 if TYPE_CHECKING:
     from marketdata_pipelines.pipeline.receipts.records import Receipt
+    from marketdata_pipelines.serving.cache.tiers import CacheTiers
     from marketdata_pipelines.serving.quality_summary import QualitySummary
 
 
@@ -45,6 +47,7 @@ class LakeReader:
         self.lake = Lake(settings.lake)
         self._references = load_references(settings.feeds_file)
         self._knowledge = Knowledge(self.lake, self._references)
+        self.stores = Stores(settings, self.lake)
 
     def feed(self, name: str) -> Feed:
         """A feed by name.
@@ -72,6 +75,7 @@ class LakeReader:
         instruments: Sequence[str] | None = None,
         instrument_ids: bool = False,
         min_quality: float | None = None,
+        store: str | None = None,
     ) -> pa.Table:
         """Bars of one timeframe, sorted by (symbol, ts).
 
@@ -86,6 +90,7 @@ class LakeReader:
                  follow renames. `instrument_ids` adds their column, also sorted by where a symbol was reused.
         Quality: `min_quality` keeps bars of symbol-sessions that score at least so much (0 to 100); a bar of several
                  sessions needs all of them to. Sessions nobody scored are left out. A note counts what was.
+        Store:   `lake` (None), `timescale` (what is published in SQL), `auto` (SQL where it holds what the lake does).
         Errors:  SettingsInvalid for a timeframe the feed does not have; PartitionMissing when nothing is stored.
         """
         source = self._source(feed, as_of)
@@ -106,7 +111,20 @@ class LakeReader:
             adjusting=self._knowledge.adjusting(definition, adjustment, anchor, known_us, resolver),
             min_quality=least,
         )
-        return with_notes(asked_again(lambda: answer_bars(self.lake, source, question)), past_notes(source))
+        select = self.stores.bars_for(source, store or "lake")
+        found = asked_again(lambda: answer_bars(self.lake, source, question, select))
+        return with_notes(found, [*past_notes(source), *select.notes])
+
+    @cached_property
+    def tiers(self) -> "CacheTiers":
+        """Answers that are kept in memory, in this process and in Redis; to be closed by who asked for them."""
+        from marketdata_pipelines.serving.cache.opening import open_tiers
+
+        return open_tiers(self.settings, self.lake, self.table)
+
+    def latest(self, feed: str, symbols: Sequence[str] | None = None) -> pa.Table:
+        """The last bar of each source symbol, extended hours included, by symbol: the columns of `latest_bars`."""
+        return self.tiers.latest(self.feed(feed), _listed(symbols))
 
     def table(
         self,
@@ -285,15 +303,7 @@ class LakeReader:
         `bars_5m` is that table of all feeds with a column `feed`; `us_equities_1m.bars_5m` is one feed's.
         Errors: StoreError with DuckDB's reason and the tables there are.
         """
-        with connect() as connection:
-            create_views(connection, self.lake, query)
-            try:
-                return connection.sql(query).to_arrow_table()
-            except duckdb.Error as error:
-                known = ", ".join(sorted({table for table, *_ in self.lake.catalog.tables()}))
-                raise StoreError(
-                    f"the query failed: {error}; tables: {known}; feeds: {', '.join(self.feeds)}"
-                ) from error
+        return query_views(self.lake, query, self.feeds)
 
     def _source(self, feed: str, as_of: Moment) -> RowSource:
         definition, as_of_us = self.feed(feed), instant_us(as_of)

@@ -1,5 +1,6 @@
 """Bars of one timeframe: from which table they come, and what is done to them before they are handed out."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING
@@ -46,25 +47,30 @@ class BarQuestion:
     min_quality: float | None = None
 
 
-def answer_bars(lake: Lake, source: RowSource, question: BarQuestion) -> pa.Table:
+# Gives the raw bars of some source symbols (None: all) in place of the lake; None where the lake has to.
+Select = Callable[[BarQuestion, tuple[str, ...] | None], pa.Table | None]
+
+
+def answer_bars(lake: Lake, source: RowSource, question: BarQuestion, select: Select | None = None) -> pa.Table:
     """The bars of a question with the columns of `select_bars` (and `filled` when filling), sorted by (symbol, ts).
 
+    `select` may give the raw bars that the rest is made of.
     Errors: SettingsInvalid for a timeframe the feed does not have; PartitionMissing when nothing is there.
     """
     if question.min_quality is None:
-        return _answer(lake, source, question)
+        return _answer(lake, source, question, select)
     from marketdata_pipelines.serving.quality_filter import keep_good_bars
     from marketdata_pipelines.serving.symbols import INSTRUMENT_ID
 
     # Whose sessions a bucket of several days is made of goes by instrument, where there are any.
     asked = question if question.resolver is None else replace(question, with_ids=True)
-    found = _answer(lake, source, asked)
+    found = _answer(lake, source, asked, select)
     found = keep_good_bars(lake, source.feed, question.timeframe, found, question.min_quality, question.resolver)
     named = question.with_ids or question.instruments is not None or INSTRUMENT_ID not in found.column_names
     return found if named else found.drop_columns([INSTRUMENT_ID])
 
 
-def _answer(lake: Lake, source: RowSource, question: BarQuestion) -> pa.Table:
+def _answer(lake: Lake, source: RowSource, question: BarQuestion, select: Select | None) -> pa.Table:
     feed = source.feed
     if question.session not in SESSIONS:
         raise SettingsInvalid(f"session is {question.session!r}; allowed: {', '.join(SESSIONS)}")
@@ -73,18 +79,20 @@ def _answer(lake: Lake, source: RowSource, question: BarQuestion) -> pa.Table:
             f"{feed.name} names no instruments; give it `instruments: NAME` in feeds.yaml, with NAME under references"
         )
     if question.resolver is None and question.adjusting is None:
-        found = _selected(lake, source, question, question.symbols)
+        found = _selected(lake, source, question, question.symbols, select)
         return found if question.fill == "none" else _filled(feed, question, found)
-    return _identified(lake, source, question)
+    return _identified(lake, source, question, select)
 
 
-def _identified(lake: Lake, source: RowSource, question: BarQuestion) -> pa.Table:
+def _identified(lake: Lake, source: RowSource, question: BarQuestion, select: Select | None) -> pa.Table:
     """The same for a feed that names instruments, or adjusted prices."""
     from marketdata_pipelines.serving.identity import answer_identified, fill_by_instrument
     from marketdata_pipelines.serving.symbols import INSTRUMENT_ID
 
     bar_table(source.feed, question.timeframe)
-    found = answer_identified(lake, source, question, lambda symbols: _selected(lake, source, question, symbols))
+    found = answer_identified(
+        lake, source, question, lambda symbols: _selected(lake, source, question, symbols, select)
+    )
     if question.fill != "none" and question.resolver is None:
         return _filled(source.feed, question, found)
     if question.fill != "none" and question.resolver is not None:
@@ -93,9 +101,18 @@ def _identified(lake: Lake, source: RowSource, question: BarQuestion) -> pa.Tabl
     return found if keeps or question.resolver is None else found.drop_columns([INSTRUMENT_ID])
 
 
-def _selected(lake: Lake, source: RowSource, question: BarQuestion, symbols: tuple[str, ...] | None) -> pa.Table:
+def _selected(
+    lake: Lake,
+    source: RowSource,
+    question: BarQuestion,
+    symbols: tuple[str, ...] | None,
+    select: Select | None,
+) -> pa.Table:
     """The raw bars of some source symbols."""
     table, period = bar_table(source.feed, question.timeframe)
+    found = None if select is None else select(question, symbols)
+    if found is not None:
+        return found
     base = table == t.VALIDATED_BARS
     with connect() as connection:
         if question.session == "all" and not base and source.feed.extended_hours is not None:

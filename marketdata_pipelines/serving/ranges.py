@@ -1,9 +1,10 @@
 """Start and end of a question: dates mean session dates (both included), instants mean bar opens (end excluded)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
-from marketdata_pipelines.domain.partitions import Period, partition_key
+from marketdata_pipelines.domain.partitions import Period, partition_key, partition_span
 from marketdata_pipelines.errors import SettingsInvalid
 
 Moment = date | datetime | str | None
@@ -30,6 +31,13 @@ class TimeRange:
     def parameters(self) -> dict[str, object]:
         """The bounds under the names queries use."""
         return {name: getattr(self, name) for name in ("start_ts", "end_ts", "start_date", "end_date")}
+
+    def covers(self, partitions: Sequence[str], period: Period) -> bool:
+        """Whether every row of these partitions, in order, is within the range; false where instants bound it."""
+        if self.start_ts is not None or self.end_ts is not None or not partitions:
+            return False
+        starts = self.start_date is None or self.start_date <= partition_span(partitions[0], period)[0]
+        return starts and (self.end_date is None or partition_span(partitions[-1], period)[1] <= self.end_date)
 
     def partitions(self, period: Period) -> tuple[str, str]:
         """The first and last partition key that can hold rows of the range."""

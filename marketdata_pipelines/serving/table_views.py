@@ -1,12 +1,29 @@
 """Every table of the lake as a DuckDB view, for questions in SQL."""
 
 import re
+from collections.abc import Iterable
 
 import duckdb
+import pyarrow as pa
 
 from marketdata_pipelines.domain.quality.records import QUALITY_EVENTS
-from marketdata_pipelines.stores.lake.duck import relation_sql
+from marketdata_pipelines.errors import StoreError
+from marketdata_pipelines.stores.lake.duck import connect, relation_sql
 from marketdata_pipelines.stores.lake.lake import Lake
+
+
+def query_views(lake: Lake, query: str, feeds: Iterable[str]) -> pa.Table:
+    """Run a DuckDB query with every table as a view (see `create_views`).
+
+    Errors: StoreError with DuckDB's reason, the tables there are, and these names of feeds.
+    """
+    with connect() as connection:
+        create_views(connection, lake, query)
+        try:
+            return connection.sql(query).to_arrow_table()
+        except duckdb.Error as error:
+            known = ", ".join(sorted({table for table, *_ in lake.catalog.tables()}))
+            raise StoreError(f"the query failed: {error}; tables: {known}; feeds: {', '.join(feeds)}") from error
 
 
 def create_views(connection: duckdb.DuckDBPyConnection, lake: Lake, query: str) -> None:

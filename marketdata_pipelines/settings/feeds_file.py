@@ -10,6 +10,7 @@ import yaml
 
 from marketdata_pipelines.domain import feeds as f
 from marketdata_pipelines.domain.intervals import Interval, parse_interval
+from marketdata_pipelines.domain.publication import Publication
 from marketdata_pipelines.domain.quality.pairings import pairings_of
 from marketdata_pipelines.domain.quality.settings import QualitySpec
 from marketdata_pipelines.domain.references import Reference, ReferenceKind
@@ -18,6 +19,7 @@ from marketdata_pipelines.errors import SettingsInvalid
 from marketdata_pipelines.settings.feeds_document import open_document, read_text, section
 from marketdata_pipelines.settings.keep_keys import read_keep
 from marketdata_pipelines.settings.nodes import Node
+from marketdata_pipelines.settings.publish_keys import read_publish
 from marketdata_pipelines.settings.quality_keys import read_quality
 from marketdata_pipelines.settings.references_file import named_reference, read_references
 from marketdata_pipelines.settings.schedule_keys import read_schedule
@@ -28,7 +30,7 @@ _TICK_INTERVALS = ("tick", "ticks", "trade", "trades")
 _FEED_KEYS = (
     "source", "interval", "calendar", "asset_class", "data", "anchor", "partition", "extended_hours", "closing_auction",
     "volume_unit", "multiplier", "allow_nonpositive_prices", "trade_filter", "start", "description", "owners",
-    "schedule", "corporate_actions", "instruments", "keep", "quality",
+    "schedule", "corporate_actions", "instruments", "keep", "quality", "publish",
 )  # fmt: skip
 _USUAL_CALENDARS = ("24/7", "fx", "XNYS", "XNAS", "CMES", "XLON", "XETR", "XPAR", "XTKS", "XHKG", "XASX", "XSHG")
 _FILTER_KEYS = ("ohlc_exclude_conditions", "volume_exclude_conditions", "exclude_exchanges")
@@ -89,6 +91,7 @@ def _feed(name: str, node: Node, references: Mapping[str, Reference]) -> f.Feed:
         instruments=named_reference(node, ReferenceKind.INSTRUMENTS, references),
         keep=_optional(node, "keep", read_keep, f.Keep()),
         quality=_optional(node, "quality", read_quality, QualitySpec()),
+        publish=_optional(node, "publish", read_publish, Publication()),
     )
     if feed.is_pulled and data is f.DataKind.TRADES:
         raise node.need("source").fail(f"of kind {source.kind} has bars, not trades; give an interval such as 1m")

@@ -52,3 +52,20 @@ def test_partitions_of_dates_are_exact_and_of_instants_have_a_margin() -> None:
 
 def test_an_open_end_reaches_every_partition() -> None:
     assert time_range(None, None).partitions(Period.DAY) == ("", "9999-99-99")
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "covered"),
+    [
+        ("2024-03-01", "2024-04-30", True),
+        (None, None, True),
+        ("2024-03-02", None, False),
+        (None, "2024-04-29", False),
+        ("2024-03-01T00:00Z", None, False),
+    ],
+)
+def test_a_range_covers_partitions_that_lie_within_its_dates(start: str | None, end: str | None, covered: bool) -> None:
+    wanted = time_range(start, end)
+
+    assert wanted.covers(["2024-03-01", "2024-04-01"], Period.MONTH) is covered
+    assert wanted.covers([], Period.MONTH) is False

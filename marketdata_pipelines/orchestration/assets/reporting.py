@@ -7,7 +7,7 @@ A check's status counts for a partition only when it names the materialization i
 import logging
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from dagster import (
     AssetCheckEvaluation,
@@ -43,15 +43,35 @@ class PartitionReporter:
 
     def report(self, outcome: PartitionOutcome) -> None:
         """Store everything of one partition; it is in the instance when this returns."""
-        made = materializations(outcome, self._assets)
-        targets = self._store_materializations(made)
-        keys = {AssetKey([outcome.feed, check.asset]) for check in outcome.checks} - targets.keys()
-        judged: dict[AssetKey, Target | None] = {**targets}
-        # Of a blocked partition the checks judge what stands from earlier, if anything does.
-        judged |= {key: _latest_materialization(self._instance, key, outcome.partition) for key in keys}
-        self._store_evaluations(check_evaluations(outcome, self._checks, judged))
+        keys = {AssetKey([outcome.feed, check.asset]) for check in outcome.checks}
+        self.store(
+            materializations(outcome, self._assets),
+            keys,
+            lambda judged: check_evaluations(outcome, self._checks, judged),
+            outcome.partition,
+        )
         if outcome.blocked is not None:
-            self._mark_withheld(outcome)
+            self._mark_withheld(outcome.partition, withheld(outcome, self._assets))
+
+    def store(
+        self,
+        made: Sequence[AssetMaterialization],
+        checked: Collection[AssetKey],
+        judge: Callable[[Mapping[AssetKey, Target | None]], Sequence[AssetCheckEvaluation]],
+        partition: str,
+    ) -> None:
+        """Store materializations, then what `judge` says of them; `checked` are the assets its checks are of."""
+        targets = self._store_materializations(made)
+        judged: dict[AssetKey, Target | None] = {**targets}
+        # Of a partition that was not written the checks judge what stands from earlier, if anything does.
+        judged |= {
+            key: _latest_materialization(self._instance, key, partition) for key in checked if key not in targets
+        }
+        self._store_evaluations(judge(judged))
+
+    def mark_failed(self, partition: str, names: Collection[str]) -> None:
+        """Let the UI show a partition of these assets as failed."""
+        self._mark_withheld(partition, sorted(key for key in self._assets if asset_name(key) in names))
 
     def _store_materializations(self, made: Sequence[AssetMaterialization]) -> dict[AssetKey, Target]:
         storage = self._instance.event_log_storage
@@ -118,14 +138,14 @@ class PartitionReporter:
             dagster_event=event,
         )
 
-    def _mark_withheld(self, outcome: PartitionOutcome) -> None:
-        """Let the UI show the blocked partition as failed: planned by a run that failed, and not materialized."""
+    def _mark_withheld(self, partition: str, keys: Sequence[AssetKey]) -> None:
+        """Let the UI show the partition as failed: planned by a run that failed, and not materialized."""
         if not self._instance.event_log_storage.supports_partition_subset_in_asset_materialization_planned_events:
             return  # Dagster then has planned every partition by itself.
-        for key in withheld(outcome, self._assets):
+        for key in keys:
             planned = DagsterEvent.build_asset_materialization_planned_event(
                 self._context.run.job_name, str(self._context.op_execution_context.op_handle),
-                AssetMaterializationPlannedData(key, partition=outcome.partition),
+                AssetMaterializationPlannedData(key, partition=partition),
             )  # fmt: skip
             self._instance.report_dagster_event(planned, self._context.run.run_id, logging.DEBUG)
 

@@ -109,20 +109,26 @@ def tell_freshness(instance: DagsterInstance, lake: Lake, feeds: Sequence[Feed],
     lines = []
     for feed in feeds:
         verdicts = feed_verdicts(lake, feed, int(now.timestamp() * SECOND_US))
-        stored = instance.event_log_storage.get_latest_asset_check_execution_by_key(
-            [AssetCheckKey(key, CHECK) for key in verdicts]
-        )
-        records = {record.asset_entry.asset_key: record for record in instance.get_asset_records(list(verdicts))}
-        changed = []
-        for key, verdict in verdicts.items():
-            last, target = stored.get(AssetCheckKey(key, CHECK)), _target(records.get(key))
-            if not _is_told(last, verdict, target, now):
-                instance.report_runless_asset_event(_evaluation(key, verdict, target))
-                changed += [key.path[-1]] if _passed(last) is not verdict[0] else []
+        changed = tell_verdicts(instance, verdicts, now)
         late = [key.path[-1] for key in verdicts if not verdicts[key][0]]
         if changed:
             lines.append(f"{feed.name}: " + (f"late: {', '.join(late)}" if late else "everything is on time"))
     return lines
+
+
+def tell_verdicts(instance: DagsterInstance, verdicts: Mapping[AssetKey, Verdict], now: datetime) -> list[str]:
+    """Store those of these verdicts that are not told yet; the names of the assets whose verdict is another now."""
+    stored = instance.event_log_storage.get_latest_asset_check_execution_by_key(
+        [AssetCheckKey(key, CHECK) for key in verdicts]
+    )
+    records = {record.asset_entry.asset_key: record for record in instance.get_asset_records(list(verdicts))}
+    changed = []
+    for key, verdict in verdicts.items():
+        last, target = stored.get(AssetCheckKey(key, CHECK)), _target(records.get(key))
+        if not _is_told(last, verdict, target, now):
+            instance.report_runless_asset_event(_evaluation(key, verdict, target))
+            changed += [key.path[-1]] if _passed(last) is not verdict[0] else []
+    return changed
 
 
 def feed_verdicts(lake: Lake, feed: Feed, now_us: int) -> dict[AssetKey, Verdict]:

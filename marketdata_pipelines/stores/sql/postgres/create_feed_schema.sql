@@ -1,0 +1,2 @@
+-- The schema of one feed.
+create schema if not exists {schema}

@@ -1,0 +1,5 @@
+"""New databases of both engines for assets that publish."""
+
+from marketdata_pipelines_tests.store_databases import store_database, store_dsn
+
+__all__ = ["store_database", "store_dsn"]

@@ -1,0 +1,85 @@
+"""A Redis of one's own, for tests that flush, stop or restart it, and tiers over it."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from marketdata_pipelines.serving.cache.revisions import LakeRevisions
+from marketdata_pipelines.serving.cache.second import SecondTier
+from marketdata_pipelines.serving.cache.statistics import Statistics
+from marketdata_pipelines.serving.cache.tiers import CacheTiers
+from marketdata_pipelines.stores.lake.lake import Lake
+from marketdata_pipelines.stores.redis.client import connect
+from marketdata_pipelines.stores.redis.store import RedisStore
+from marketdata_pipelines_tests.redis_servers import RedisServer, start_redis
+from marketdata_pipelines_tests.servers import ServerMissing
+from marketdata_pipelines_tests.serving.cache.markets import CountedLoader, Market
+
+OpenTiers = Callable[..., CacheTiers]
+PROBE_SECONDS = 0.05
+
+
+@pytest.fixture(scope="module")
+def module_redis() -> Iterator[RedisServer]:
+    """A Redis that only this module uses; missing locally skips, missing in CI fails."""
+    folder = Path(tempfile.mkdtemp(prefix="redis-"))
+    try:
+        server = start_redis(folder / "server")
+    except ServerMissing as error:
+        if os.environ.get("CI"):
+            pytest.fail(str(error))
+        pytest.skip(str(error))
+    else:
+        yield server
+        server.stop()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def own_redis(module_redis: RedisServer) -> Iterator[RedisServer]:
+    """The module's Redis, running and empty whatever the test before did to it."""
+    with module_redis.client() as client:
+        client.flushall()
+    yield module_redis
+    module_redis.resume()
+    if module_redis.process.poll() is not None:
+        module_redis.start()
+
+
+@pytest.fixture
+def market(lake: Lake) -> Market:
+    """Three days; SOL is not traded on the last."""
+    market = Market(lake)
+    for day, symbols in enumerate((["BTC", "ETH", "SOL"], ["BTC", "ETH", "SOL"], ["BTC", "ETH"])):
+        market.trade(day, symbols)
+    return market
+
+
+@pytest.fixture
+def loader(market: Market) -> CountedLoader:
+    return market.loader()
+
+
+@pytest.fixture
+def open_tiers(own_redis: RedisServer, market: Market) -> Iterator[OpenTiers]:
+    """Opens tiers over the market's lake and this Redis, as a process of their own would have them."""
+    with ExitStack() as opened:
+
+        def open_one(loader: CountedLoader, *, listens: bool = False) -> CacheTiers:
+            statistics = Statistics()
+            second = SecondTier(
+                RedisStore.at(own_redis.url, "tests"),
+                statistics,
+                listen=(lambda: connect(own_redis.url)) if listens else None,
+                seconds_between_probes=PROBE_SECONDS,
+            )
+            revisions = LakeRevisions(market.lake.layout.catalog)
+            return opened.enter_context(CacheTiers(loader, revisions, second, statistics=statistics))
+
+        yield open_one

@@ -1,0 +1,113 @@
+"""Packed rows decoded, and rows of several series put together."""
+
+import struct
+from typing import Any
+
+import numpy as np
+
+from marketdata_pipelines.stores.timescale.read_rows import (
+    PG_EPOCH_US,
+    BarRows,
+    merged,
+    merged_symbols,
+    newest,
+    unpack,
+)
+
+Row = tuple[int, int, int, float, float, float, float, float, float, int, int]
+SERIES = ([3, 5, 9], ["B", "A", "A"], [2, 2, 4], [0, 0, 1])
+NAN = float("nan")
+
+
+def packed(rows: list[Row], series: tuple[list[Any], ...] = SERIES) -> BarRows:
+    """Rows of (series, st, ts, open, high, low, close, volume, money, trades, mark) as the server packs them."""
+    kinds = ("i", "q", "q", "d", "d", "d", "d", "d", "d", "q", "i")
+    columns = [
+        struct.pack(f">{len(rows)}{kind}", *values) for kind, values in zip(kinds, zip(*rows, strict=True), strict=True)
+    ]
+    return unpack([*series, *columns])
+
+
+def test_rows_are_rescaled_by_their_series_and_sorted_by_symbol_and_clock() -> None:
+    found = packed(
+        [
+            (9, 60, 61, 10_500, 10_700, 10_100, 10_600, 25, 1.5, -1, 1),
+            (3, 0, 1, 700, 700, 700, 700, NAN, NAN, 4, 1),
+            (5, 0, 1, 105, 107, 101, 106, 7, 2.5, 3, 0),
+        ]
+    )
+
+    assert [found.symbols[code] for code in found.code] == ["A", "A", "B"]
+    assert found.open.tolist() == [1.05, 1.05, 7.0]
+    assert found.close.tolist() == [1.06, 1.06, 7.0]
+    assert found.volume[:2].tolist() == [7.0, 2.5]
+    assert np.isnan(found.volume[2])
+    assert found.st.tolist() == [PG_EPOCH_US, PG_EPOCH_US + 60, PG_EPOCH_US]
+    assert found.trades.tolist() == [3, -1, 4]
+
+
+def test_a_bucket_that_two_series_share_is_one() -> None:
+    found = merged(
+        packed(
+            [
+                (9, 0, 40, 20_000, 30_000, 5_000, 21_000, 10, 2.0, 4, 3),
+                (5, 0, 10, 110, 120, 100, 115, 2, 1.0, 1, 2),
+                (5, 300, 310, 110, 120, 100, 115, NAN, NAN, -1, 1),
+                (9, 300, 320, 20_000, 20_000, 20_000, 20_000, 10, 2.0, 4, 1),
+                (3, 0, 5, 700, 700, 700, 700, 1, 7.0, 1, 1),
+            ]
+        )
+    )
+
+    assert [found.symbols[code] for code in found.code] == ["A", "A", "B"]
+    assert (found.open[0], found.high[0], found.low[0], found.close[0]) == (1.1, 3.0, 0.5, 2.1)
+    assert (found.volume[0], found.money[0], found.trades[0], found.mark[0]) == (3.0, 3.0, 5, 5)
+    assert np.isnan(found.volume[1])
+    assert np.isnan(found.money[1])
+    assert found.trades.tolist() == [5, -1, 1]
+
+
+def test_totals_of_a_symbol_keep_its_first_and_last_instant() -> None:
+    found = merged_symbols(
+        packed(
+            [
+                (9, 900, 500, 20_000, 30_000, 5_000, 21_000, 10, 2.0, 4, 3),
+                (5, 400, 10, 110, 120, 100, 115, 2, 1.0, 1, 2),
+            ]
+        )
+    )
+
+    assert found.ts.tolist() == [PG_EPOCH_US + 10]
+    assert found.st.tolist() == [PG_EPOCH_US + 900]
+    assert (found.open[0], found.close[0]) == (1.1, 2.1)
+
+
+def test_the_newest_row_is_the_latest_by_time() -> None:
+    found = newest(
+        packed(
+            [
+                (5, 900, 10, 110, 120, 100, 115, 2, 1.0, 1, 0),
+                (5, 300, 700, 111, 120, 100, 115, 2, 1.0, 1, 1),
+                (3, 0, 5, 700, 700, 700, 700, 1, 7.0, 1, 1),
+            ]
+        )
+    )
+
+    assert found.ts.tolist() == [PG_EPOCH_US + 700, PG_EPOCH_US + 5]
+
+
+def test_nothing_is_no_rows() -> None:
+    found = unpack([*SERIES, *[None] * 11])
+
+    assert len(merged(found)) == len(newest(found)) == len(merged_symbols(found)) == 0
+    assert len(unpack([None] * 15)) == 0
+
+
+def test_many_rows_are_in_this_machines_order_of_bytes() -> None:
+    # numpy takes a large operand's memory for its result, with the operand's order of bytes.
+    count = 100_000
+    found = packed([(3, at, at, 700, 700, 700, 700, 1, 7.0, 1, 1) for at in range(count)])
+
+    kinds = [getattr(found, name).dtype for name in ("open", "volume", "money", "st", "ts", "trades", "mark")]
+    assert all(kind.isnative for kind in kinds)
+    assert found.open[-1] == 7.0
