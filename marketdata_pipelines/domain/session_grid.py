@@ -120,18 +120,19 @@ class SessionGrid:
         return starts, self._extended_close
 
     def with_extended_segments(self) -> "SessionGrid":
-        """The same sessions with the hours before the open and after the close as trading segments of their own.
+        """The same sessions with the hours before the open, in breaks and after the close as segments of their own.
 
-        For bars that include the extended hours: their buckets count from the start of those hours and are cut at
-        the open and at the close.
+        For bars that include the extended hours: their buckets count from the start of those hours and are cut where
+        regular trading begins and ends.
         """
         if self._everything or not len(self.dates) or self._feed.extended_hours is None:
             return self
         grid = copy(self)
-        begins = np.concatenate((self._segment_open, self._extended_open, self.completes))
-        until = np.concatenate((self._segment_close, self.opens, self._extended_close))
-        member = np.concatenate((self._segment_end, self.opens, self._extended_close))
-        complete = np.concatenate((self._segment_complete, self.opens, self._extended_close))
+        pauses, resumes = self._breaks()
+        begins = np.concatenate((self._segment_open, self._extended_open, pauses, self.completes))
+        until = np.concatenate((self._segment_close, self.opens, resumes, self._extended_close))
+        member = np.concatenate((self._segment_end, self.opens, resumes, self._extended_close))
+        complete = np.concatenate((self._segment_complete, self.opens, resumes, self._extended_close))
         order = np.argsort(begins, kind="stable")
         order = order[(until > begins)[order]]
         grid._segment_open, grid._segment_close = begins[order], until[order]
@@ -151,6 +152,12 @@ class SessionGrid:
         quarters, where = np.unique(ts // (15 * MINUTE_US), return_inverse=True)
         offsets = [_utc_offset_us(int(quarter) * 15 * MINUTE_US, zone) for quarter in quarters]
         return ts + np.array(offsets, np.int64)[where]
+
+    def _breaks(self) -> tuple[Ints, Ints]:
+        """When the breaks inside sessions begin and end."""
+        session = np.searchsorted(self.opens, self._segment_open, "right")
+        inside = session[1:] == session[:-1]
+        return self._segment_close[:-1][inside], self._segment_open[1:][inside]
 
     def _place_dates(self, ts: Ints) -> Placement:
         # A daily bar carries a date: it is its session's, whatever the hours.
