@@ -5,7 +5,7 @@ Names and relations only, as `tables` has them of the lake.
 
 from dataclasses import dataclass
 
-from marketdata_pipelines.domain.feeds import Feed
+from marketdata_pipelines.domain.feeds import DataKind, Feed
 from marketdata_pipelines.domain.intervals import table_name
 from marketdata_pipelines.domain.partitions import Period
 from marketdata_pipelines.domain.tables import (
@@ -18,6 +18,8 @@ from marketdata_pipelines.domain.tables import (
 
 # Timeframes a store combines from the bars by itself; what it has must equal the lake's.
 ROLLUPS = ("5m", "1h", "1d")
+# The trades that base bars were made of: published beside them, partition by partition.
+TRADES = "trades"
 _ASSETS = {
     VALIDATED_BARS: "timescale_bars",
     DAILY_BARS: "timescale_daily_bars",
@@ -43,6 +45,16 @@ def store_sets(feed: Feed) -> tuple[StoreSet, ...]:
         for each in feed_tables(feed)
         if each.name in _ASSETS
     )
+
+
+def has_trades(feed: Feed) -> bool:
+    """Whether a store holds trades of a feed beside its bars."""
+    return feed.data is DataKind.TRADES
+
+
+def published_tables(feed: Feed, store_set: StoreSet) -> tuple[str, ...]:
+    """The tables of a store that a publishing asset writes: those of the lake's asset, and the trades of base bars."""
+    return (*store_set.tables, TRADES) if VALIDATED_BARS in store_set.tables and has_trades(feed) else store_set.tables
 
 
 def store_periods(feed: Feed) -> tuple[Period, ...]:

@@ -11,10 +11,27 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from marketdata_pipelines.domain.bars import RAW_BAR_SCHEMA, TS
+from marketdata_pipelines.domain.bars import RAW_BAR_SCHEMA, SYMBOL, TS, TS_NS
 from marketdata_pipelines.domain.feeds import Feed, TradeFilter
 from marketdata_pipelines.domain.frames import float_values, int_values, nullable, symbol_codes
 from marketdata_pipelines.domain.session_grid import Ints
+
+# One row a trade that a validated bar was made of, by (symbol, seq): `seq` counts a symbol's trades of a partition,
+# from 0, in the order they count. `ts` is the trade's own time, UTC. size: null = unknown.
+BAR_TRADE_SCHEMA = pa.schema(
+    [
+        ("symbol", SYMBOL),
+        ("seq", pa.int64()),
+        ("ts", TS_NS),
+        ("session_date", pa.date32()),
+        ("price", pa.float64()),
+        ("size", pa.float64()),
+        ("exchange", pa.string()),
+        ("conditions", pa.string()),
+        ("counts_price", pa.bool_()),
+        ("counts_volume", pa.bool_()),
+    ]
+)
 
 
 def trades_to_bars(feed: Feed, trades: pa.Table, anchor: Ints) -> pa.Table:

@@ -15,11 +15,12 @@ import pyarrow as pa
 
 from marketdata_pipelines.domain.feeds import Feed
 from marketdata_pipelines.domain.partitions import Period, is_partition_key, partition_key, partition_span, period_of
-from marketdata_pipelines.domain.store_tables import StoreSet, rollup_tables, store_sets
+from marketdata_pipelines.domain.store_tables import TRADES, StoreSet, has_trades, rollup_tables, store_sets
 from marketdata_pipelines.domain.tables import VALIDATED_BARS
 from marketdata_pipelines.errors import MarketDataError, PartitionConflict, PartitionMissing, StoreUnavailable
 from marketdata_pipelines.stores.lake.catalog import Stored
 from marketdata_pipelines.stores.lake.lake import Lake
+from marketdata_pipelines.stores.lake.quality_events import QualityEvents
 
 if TYPE_CHECKING:
     from marketdata_pipelines.stores.timescale.publishing import TimescaleStore
@@ -95,6 +96,12 @@ def behind_of(lake: Lake, store: "TimescaleStore", feed: Feed, store_set: StoreS
             is_one = is_partition_key(key, store_set.period)
             if is_one and key >= oldest and _is_behind(there.get(key), ledger.get(key)):
                 behind[key] = f"{behind.get(key, '')}{table}={there.get(key, 'gone')};"
+    if VALIDATED_BARS in store_set.tables and has_trades(feed):
+        from marketdata_pipelines.pipeline.published_trades import trades_behind
+
+        for key, inputs in trades_behind(lake, store, feed).items():
+            if key >= oldest:
+                behind[key] = f"{behind.get(key, '')}{TRADES}={inputs};"
     return dict(sorted(behind.items()))
 
 
@@ -151,7 +158,8 @@ class Publisher:
                 yield outcome
 
     def settle(self) -> None:
-        """After the last partition: compress and drop what the feed's `publish` says."""
+        """After the last partition: add quality events, compress and drop what the feed's `publish` says."""
+        self._add_quality_events()
         publish = self._feed.publish
         if publish.compress_after_days is not None:
             self._store.compress(self._feed, after_days=publish.compress_after_days)
@@ -160,9 +168,21 @@ class Publisher:
             if oldest:
                 self._store.drop_before(self._feed, date.fromisoformat(oldest))
 
+    def _add_quality_events(self) -> None:
+        log = QualityEvents(self._lake.layout.catalog)
+        events = log.read(self._feed.name, after_seq=self._store.newest_quality_event(self._feed))
+        if events.num_rows:
+            added = self._store.append_quality_events(self._feed, events)
+            logger.info("published %d quality events of %s", added, self._feed.name)
+
     def _publish(self, store_set: StoreSet, key: str, began: float) -> PublishOutcome | None:
         tables: list[TablePublished] = []
         differences: list[Difference] = []
+        if VALIDATED_BARS in store_set.tables and has_trades(self._feed):
+            from marketdata_pipelines.pipeline.published_trades import publish_trades
+
+            done, differences = publish_trades(self._lake, self._store, self._feed, key, self._run_id)
+            tables += [TablePublished(TRADES, done.rows, done.symbols, done.inputs, done.changed)] if done else []
         for table in store_set.tables:
             found = stored_rows(self._lake, self._feed.name, table, key)
             if found is None:

@@ -1,6 +1,5 @@
 """Validated bars into every timeframe, on real calendars."""
 
-from datetime import time
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,6 @@ from marketdata_pipelines.errors import BarsNotSorted
 from marketdata_pipelines.pipeline import aggregate
 from marketdata_pipelines.pipeline.aggregate import (
     PartitionAggregates,
-    aggregate_all_hours,
     aggregate_batches,
     aggregate_days,
     aggregate_partition,
@@ -313,15 +311,3 @@ def test_sums_are_taken_in_one_order() -> None:
 
     assert first.daily.equals(second.daily)
     assert column(first.daily, "volume")[0] == pytest.approx(values.sum(), rel=1e-12)
-
-
-def test_bars_inside_a_break_have_buckets_of_their_own_with_all_hours() -> None:
-    feed = make_feed("XHKG", "1m", extended_hours=(time(8), time(17)))
-    grid = feed_grid(feed, day("2024-03-08"), day("2024-03-08"))
-    # Hong Kong rests from 04:00 to 05:00 UTC.
-    rows = [bar("A", f"2024-03-08 {clock}") for clock in ("03:59", "04:15", "04:59", "05:00")]
-
-    made = aggregate_all_hours(feed, grid, bar_table(rows, feed.interval.us), LATER).intraday["bars_1h"]
-
-    assert column(made, "ts") == ["2024-03-08 03:30", "2024-03-08 04:00", "2024-03-08 05:00"]
-    assert column(made, "bar_count") == [1, 2, 1]

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 
 from marketdata_pipelines.domain.publication import Publication
+from marketdata_pipelines.domain.quality.events import QualityEvent, QualityEventKind
 from marketdata_pipelines.domain.store_tables import store_sets
 from marketdata_pipelines.errors import PartitionConflict
 from marketdata_pipelines.pipeline.publishing import (
@@ -20,6 +21,7 @@ from marketdata_pipelines.pipeline.publishing import (
     partitions_behind,
     stored_rows,
 )
+from marketdata_pipelines.pipeline.quality.events import note_repair, quality_events
 from marketdata_pipelines.stores.lake.lake import Lake, TableWrite
 from marketdata_pipelines.stores.timescale.database import Database
 from marketdata_pipelines.stores.timescale.publishing import TimescaleStore
@@ -54,6 +56,28 @@ def test_what_is_behind_is_told_by_asset_until_it_is_published(lake: Lake, store
     assert all(outcome.agrees and outcome.changed for outcome in outcomes)
     assert outcomes[0].rollup_differences == ()
     assert partitions_behind(lake, store, FEED) == {}
+
+
+def test_quality_events_follow_what_is_published_once_each(lake: Lake, store_database: Database) -> None:
+    fill(lake)
+    publisher = Publisher(lake, TimescaleStore(store_database), FEED)
+    publisher.ready()
+    counts = []
+
+    for repair in ("first", "second"):
+        note_repair(lake, FEED.name, DAYS[0], QualityEvent(QualityEventKind.REPAIRED, detail=repair), us(DAYS[1]))
+        note_repair(lake, "other", DAYS[0], QualityEvent(QualityEventKind.REPAIRED), us(DAYS[1]))
+        publisher.settle()
+        publisher.settle()
+        counts.append(TimescaleStore(store_database).newest_quality_event(FEED))
+
+    log = quality_events(lake, FEED.name)
+    with store_database.connection() as connection:
+        found = connection.execute(
+            "select seq, detail, partition from marketdata.quality_events order by seq"
+        ).fetchall()
+    assert counts == log["seq"].to_pylist() == [1, 3]
+    assert found == list(zip(*(log[name].to_pylist() for name in ("seq", "detail", "partition")), strict=True))
 
 
 def test_with_dates_everything_that_holds_some_of_them_is_published_again(lake: Lake, store_database: Database) -> None:

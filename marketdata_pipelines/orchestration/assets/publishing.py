@@ -31,7 +31,7 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 
 from marketdata_pipelines.domain.feeds import Feed
 from marketdata_pipelines.domain.partitions import Period
-from marketdata_pipelines.domain.store_tables import StoreSet, store_periods, store_sets
+from marketdata_pipelines.domain.store_tables import StoreSet, published_tables, store_periods, store_sets
 from marketdata_pipelines.domain.tables import VALIDATED_BARS
 from marketdata_pipelines.errors import MarketDataError
 from marketdata_pipelines.orchestration.assets.columns import column_schema
@@ -146,7 +146,7 @@ def _spec(task: PublishTask, store_set: StoreSet, partitions: TimeWindowPartitio
         ],
         description=(
             f"The {store_set.upstream} of `{feed.name}` in PostgreSQL, with or without TimescaleDB: schema "
-            f'"{feed.name}". Tables: {", ".join(f"`{name}`" for name in store_set.tables)}.\n\n'
+            f'"{feed.name}". Tables: {", ".join(f"`{name}`" for name in published_tables(feed, store_set))}.\n\n'
             f"A partition is replaced in one transaction; what is equal already is not written again. On the command "
             f"line: `marketdata publish {feed.name}`"
         ),
@@ -155,7 +155,7 @@ def _spec(task: PublishTask, store_set: StoreSet, partitions: TimeWindowPartitio
         owners=asset_owners(feed),
         tags=asset_tags(feed),
         metadata={
-            "tables": ", ".join(store_set.tables),
+            "tables": ", ".join(published_tables(feed, store_set)),
             "dagster/column_schema": column_schema(store_set.upstream),
         },
         partitions_def=partitions,

@@ -68,15 +68,17 @@ class QualityEvents:
             # A catalog in which no quality was judged yet has no such table.
             return QualityState()
 
-    def read(self, feed: str | None = None, start: str = "", end: str = "9999-99-99") -> pa.Table:
-        """The events of one feed, or of all, of partitions with a key in start..end.
+    def read(
+        self, feed: str | None = None, start: str = "", end: str = "9999-99-99", *, after_seq: int = 0
+    ) -> pa.Table:
+        """The events of one feed, or of all, of partitions with a key in start..end, that were noted after one.
 
         Shape: QUALITY_EVENT_SCHEMA, in the order they were noted.
         """
         if not self._path.exists():
             return QUALITY_EVENT_SCHEMA.empty_table()
-        query = "select * from quality_event where partition between ? and ?"
-        parameters: tuple[str, ...] = (start, end)
+        query = "select * from quality_event where partition between ? and ? and seq > ?"
+        parameters: tuple[str | int, ...] = (start, end, after_seq)
         if feed is not None:
             query, parameters = f"{query} and feed = ?", (*parameters, feed)
         try:

@@ -1,4 +1,4 @@
-"""The chunks a feed's base bars lie in: how wide they are, which a window touches, and how one is emptied.
+"""The chunks a feed's base bars or trades lie in: how wide they are, which a window touches, how one is emptied.
 
 TimescaleDB makes chunks by itself; on plain PostgreSQL they are native partitions, made before rows come. A chunk is
 emptied by `truncate` and never dropped to be made again: whoever reads meanwhile would find no chunk, and no rows.
@@ -12,7 +12,7 @@ from psycopg import sql
 
 from marketdata_pipelines.domain.sessions import EPOCH
 from marketdata_pipelines.stores.timescale.locks import Connection, lock_key
-from marketdata_pipelines.stores.timescale.rollups import Window
+from marketdata_pipelines.stores.timescale.rollups import BARS, Window
 from marketdata_pipelines.stores.timescale.templates import statement
 
 # A session of at least so many rows gets a chunk of its own; otherwise a chunk is to hold about so many.
@@ -50,27 +50,28 @@ def fitting_days(rows: int, sessions: int, window: Window) -> int:
     return min(max(_ROWS_OF_A_CHUNK * days // rows, 1), _MOST_DAYS)
 
 
-def list_chunks(connection: Connection, feed_name: str, *, is_timescale: bool) -> list[Chunk]:
-    """Every chunk of a feed's bars, oldest first."""
+def list_chunks(connection: Connection, feed_name: str, *, is_timescale: bool, table: str = BARS) -> list[Chunk]:
+    """Every chunk of a feed's bars or trades, oldest first."""
     engine = "timescale" if is_timescale else "postgres"
-    rows = connection.execute(statement(engine, "select_chunks"), {"feed": feed_name}).fetchall()
+    rows = connection.execute(statement(engine, "select_chunks"), {"feed": feed_name, "table": table}).fetchall()
     return [Chunk(*row) for row in rows]
 
 
-def make_chunks(connection: Connection, feed_name: str, chunk_days: int, window: Window) -> None:
+def make_chunks(connection: Connection, feed_name: str, chunk_days: int, window: Window, table: str = BARS) -> None:
     """On plain PostgreSQL: make the chunks that cover a window where they are not there."""
-    if not _missing(connection, feed_name, chunk_days, window):
+    if not _missing(connection, feed_name, chunk_days, window, table):
         return
     # Others may be making the same.
-    connection.execute("select pg_advisory_xact_lock(%s)", [lock_key("chunks", feed_name)])
-    for first in _missing(connection, feed_name, chunk_days, window):
-        name = f"bars_{first:%Y%m%d}"
+    connection.execute("select pg_advisory_xact_lock(%s)", [lock_key("chunks", feed_name, table)])
+    for first in _missing(connection, feed_name, chunk_days, window, table):
+        name = f"{table}_{first:%Y%m%d}"
         bounds = [datetime.combine(day, time()) for day in (first, first + timedelta(days=chunk_days))]
         connection.execute(
             statement(
                 "postgres",
                 "create_chunk",
                 schema=sql.Identifier(feed_name),
+                table=sql.Identifier(table),
                 chunk=sql.Identifier(name),
                 check=sql.Identifier(f"{name}_days"),
                 first=sql.Literal(bounds[0]),
@@ -79,8 +80,8 @@ def make_chunks(connection: Connection, feed_name: str, chunk_days: int, window:
         )
 
 
-def _missing(connection: Connection, feed_name: str, chunk_days: int, window: Window) -> list[date]:
-    there = {chunk.first for chunk in list_chunks(connection, feed_name, is_timescale=False)}
+def _missing(connection: Connection, feed_name: str, chunk_days: int, window: Window, table: str) -> list[date]:
+    there = {chunk.first for chunk in list_chunks(connection, feed_name, is_timescale=False, table=table)}
     return missing_chunks(chunk_days, window, there)
 
 

@@ -6,6 +6,7 @@ from datetime import date, timedelta
 from psycopg import sql
 
 from marketdata_pipelines.domain.feeds import Feed
+from marketdata_pipelines.domain.store_tables import TRADES
 from marketdata_pipelines.domain.tables import VALIDATED_BARS
 from marketdata_pipelines.stores.timescale.chunks import list_chunks
 from marketdata_pipelines.stores.timescale.locks import Connection, refreshing
@@ -30,10 +31,11 @@ def compress_chunks(connection: Connection, feed: Feed, after_days: int) -> int:
     with refreshing(connection, feed.name):
         due = {
             chunk.name: chunk
-            for chunk in list_chunks(connection, feed.name, is_timescale=True)
+            for table in (BARS, TRADES)
+            for chunk in list_chunks(connection, feed.name, is_timescale=True, table=table)
             if chunk.last <= until - timedelta(days=after_days)
         }
-        wanting = _wanting(connection, feed)
+        wanting = {name for table in (BARS, TRADES) for name in _wanting(connection, feed, table)}
         found = [chunk for name, chunk in due.items() if not chunk.is_compressed or name in wanting]
         for chunk in found:
             connection.execute(_COMPRESS.format(sql.Literal(chunk.identifier.as_string(connection))))
@@ -63,7 +65,8 @@ def _newest_session(connection: Connection, feed: Feed) -> date | None:
     return found
 
 
-def _wanting(connection: Connection, feed: Feed) -> set[str]:
+def _wanting(connection: Connection, feed: Feed, table: str) -> set[str]:
     """Compressed chunks that hold rows written since, which are not."""
-    rows = connection.execute(statement("timescale", "select_partial_chunks"), {"feed": feed.name}).fetchall()
+    values = {"feed": feed.name, "table": table}
+    rows = connection.execute(statement("timescale", "select_partial_chunks"), values).fetchall()
     return {name for (name,) in rows}

@@ -12,6 +12,7 @@ from psycopg import sql
 from marketdata_pipelines.domain.feeds import Feed
 from marketdata_pipelines.domain.intervals import DAILY, MONTHLY, WEEKLY, table_name
 from marketdata_pipelines.domain.partitions import partition_span, period_of
+from marketdata_pipelines.domain.store_tables import TRADES, has_trades
 from marketdata_pipelines.domain.tables import feed_tables
 from marketdata_pipelines.errors import StoreError
 from marketdata_pipelines.stores.timescale.chunks import list_chunks
@@ -28,6 +29,7 @@ from marketdata_pipelines.stores.timescale.locks import Connection, lock_layout
 from marketdata_pipelines.stores.timescale.roles import grant_schema
 from marketdata_pipelines.stores.timescale.rollups import BARS, TIMEFRAMES, create_rollups, feed_rollups
 from marketdata_pipelines.stores.timescale.templates import statement
+from marketdata_pipelines.stores.timescale.trade_tables import create_trades
 
 logger = logging.getLogger(__name__)
 
@@ -87,7 +89,7 @@ def needs_making(feed: Feed, layout: FeedLayout | None) -> bool:
 def take_down(connection: Connection, feed_name: str) -> None:
     """Remove the feed's bars in every table, and what is known of them; tables of others in its schema stay."""
     # What is made of other tables goes before them: continuous aggregates do not go with what they are made of.
-    for table in (*(f"rollup_{name}" for name in reversed(TIMEFRAMES)), BARS, *_COARSE):
+    for table in (*(f"rollup_{name}" for name in reversed(TIMEFRAMES)), BARS, TRADES, *_COARSE):
         kind = connection.execute(
             "select relkind::text from pg_class where oid = to_regclass(format('%%I.%%I', %s::text, %s::text))",
             [feed_name, table],
@@ -104,7 +106,7 @@ def _check_schema_is_free(connection: Connection, feed_name: str) -> None:
     row = connection.execute(
         "select c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace"
         " where n.nspname = %s and c.relname = any(%s) limit 1",
-        [feed_name, [BARS, *_COARSE]],
+        [feed_name, [BARS, TRADES, *_COARSE]],
     ).fetchone()
     if row is not None:
         raise StoreError(
@@ -125,6 +127,8 @@ def _make_tables(connection: Connection, feed: Feed, layout: FeedLayout, *, is_t
     for table in coarse_tables(feed):
         connection.execute(statement("postgres", "create_coarse_bars", schema=schema, table=sql.Identifier(table)))
     create_views(connection, feed, feed_rollups(feed))
+    if has_trades(feed):
+        create_trades(connection, feed.name, layout.number_type, is_timescale=is_timescale)
 
 
 def _make_hypertable(connection: Connection, feed: Feed, layout: FeedLayout) -> None:

@@ -11,9 +11,18 @@ from datetime import date, datetime
 import pyarrow as pa
 
 from marketdata_pipelines.domain.feeds import Feed
+from marketdata_pipelines.domain.store_tables import TRADES
 from marketdata_pipelines.domain.tables import VALIDATED_BARS
 from marketdata_pipelines.errors import StoreError
-from marketdata_pipelines.stores.timescale import comparing, compressing, dashboards, late, ledger, retaining
+from marketdata_pipelines.stores.timescale import (
+    comparing,
+    compressing,
+    dashboards,
+    late,
+    ledger,
+    quality_events,
+    retaining,
+)
 from marketdata_pipelines.stores.timescale.base_rows import prepare_bars
 from marketdata_pipelines.stores.timescale.coarse_rows import coarse_rows
 from marketdata_pipelines.stores.timescale.database import Database
@@ -22,6 +31,7 @@ from marketdata_pipelines.stores.timescale.locks import Connection, lock_partiti
 from marketdata_pipelines.stores.timescale.partitions import SECONDS, PartitionWriter, Told
 from marketdata_pipelines.stores.timescale.records import Difference, Published, Storage
 from marketdata_pipelines.stores.timescale.retrying import retried
+from marketdata_pipelines.stores.timescale.trades import TradeWriter, compare_trades
 from marketdata_pipelines.stores.timescale.windows import partition_window, window_clock
 
 
@@ -37,6 +47,7 @@ class TimescaleStore:
     def __init__(self, database: Database) -> None:
         self.database = database
         self._writer = PartitionWriter(database)
+        self._trades = TradeWriter(self._writer)
 
     def ensure_feed(self, feed: Feed) -> FeedLayout:
         """Make the feed's schema, tables, rollups and views where they are not there; the store itself too.
@@ -63,6 +74,41 @@ class TimescaleStore:
         clock = window_clock(feed, window)
         prepared = prepare_bars(feed, window, clock, bars)
         return self._rolled(feed, [retried(lambda: self._writer.write_bars(feed, window, clock, prepared, told))])[0]
+
+    def replace_trades(
+        self,
+        feed: Feed,
+        partition: str,
+        trades: pa.Table,
+        inputs: str,
+        horizon_us: int,
+        run_id: str = "",
+        *,
+        again: bool = False,
+    ) -> Published:
+        """Make the trades of a base partition these, in one transaction with its line in the ledger (`trades`).
+
+        Shape:   BAR_TRADE_SCHEMA, sorted by (symbol, seq); no rows: the partition becomes empty.
+        Writes:  every row, where the ledger's inputs are others or `again` is asked; else nothing.
+        Errors:  SchemaMismatch, BarsNotSorted, BarsInvalid; StoreError for a trade outside every session.
+        """
+        told = Told(TRADES, partition, inputs, horizon_us, run_id)
+        return retried(lambda: self._trades.replace(feed, trades, told, again=again))
+
+    def remove_trades(self, feed: Feed, partition: str) -> int:
+        """Take a partition's trades and their line in the ledger out; how many there were."""
+        return retried(lambda: self._trades.remove(feed, partition))
+
+    def compare_trades(
+        self, feed: Feed, partition: str, trades: pa.Table, bars: pa.Table | None, *, limit: int = 100
+    ) -> list[Difference]:
+        """Where the stored trades differ from these, and from the base bars all of which were made of them.
+
+        Counts are compared exactly, sums of sizes, which are added up in another order, to one part in 10^9.
+        """
+        window = partition_window(feed, VALIDATED_BARS, partition)
+        with self._reading(feed, f"comparing trades of {partition}") as connection:
+            return compare_trades(connection, feed, window, trades, bars, limit)
 
     def upsert_rows(self, feed: Feed, bars: pa.Table) -> list[Published]:
         """Add late base bars, or replace those with the same (symbol, ts), whatever partitions they are in.
@@ -122,6 +168,28 @@ class TimescaleStore:
             with self._writer.transaction(feed, f"refreshing {view}") as connection:
                 lock_partition(connection, feed.name, view, "")
                 return dashboards.replace_view(connection, feed, view, table, inputs)
+
+        return retried(work)
+
+    def newest_quality_event(self, feed: Feed) -> int:
+        """The number of the newest of the feed's quality events in the store; 0 where there is none."""
+
+        def work() -> int:
+            self._writer.ensure(feed)
+            with self.database.connection(f"{feed.name}: reading quality events") as connection:
+                return quality_events.newest_event(connection, feed.name)
+
+        return retried(work)
+
+    def append_quality_events(self, feed: Feed, events: pa.Table) -> int:
+        """Add those of the feed's events (QUALITY_EVENT_SCHEMA) that are newer than the newest there; how many."""
+
+        def work() -> int:
+            self._writer.ensure(feed)
+            with self._writer.transaction(feed, "publishing quality events") as connection:
+                lock_partition(connection, feed.name, "quality_events", "")
+                is_timescale = self._writer.is_timescale
+                return quality_events.append_events(connection, feed.name, events, is_timescale=is_timescale)
 
         return retried(work)
 

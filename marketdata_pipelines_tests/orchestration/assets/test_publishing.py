@@ -16,6 +16,7 @@ from marketdata_pipelines.orchestration.assets.ranges import RANGE_END_TAG, RANG
 from marketdata_pipelines.pipeline.publishing import partitions_behind
 from marketdata_pipelines.pipeline.serving_stores import timescale_store
 from marketdata_pipelines.settings.environment import Settings
+from marketdata_pipelines.settings.feeds_file import load_feeds
 from marketdata_pipelines.stores.lake.lake import Lake, TableWrite
 from marketdata_pipelines_tests.orchestration.conftest import Workshop
 
@@ -91,6 +92,26 @@ def test_what_is_told_of_a_partition_says_rows_engine_and_how_to_ask(workshop: W
     sql = str(told["SQL"].value).removeprefix("```sql\n").removesuffix("\n```")
     with psycopg.connect(store_dsn) as connection:
         assert len(connection.execute(sql.encode()).fetchall()) == rows
+
+
+def test_the_trades_of_a_feed_go_with_its_bars_and_equal_the_lakes(workshop: Workshop, store_dsn: str) -> None:
+    file = workshop.settings.feeds_file
+    file.write_text(file.read_text("utf-8").replace("interval: 30m", "interval: 30m\n    data: trades"), "utf-8")
+    workshop = replace(workshop, feed=load_feeds(file)["demo"])
+    workshop.run(DAYS[:1])
+
+    publish(workshop, store_dsn, end=DAYS[0])
+
+    event = workshop.instance.get_latest_materialization_event(BARS)
+    assert event is not None
+    assert event.asset_materialization is not None
+    told = event.asset_materialization.metadata
+    bars = Lake(workshop.settings.lake).read("validated_bars", "demo", DAYS[0])
+    trades = count(store_dsn, "trades where counts_price")
+    assert verdict(workshop.instance, EQUALS_LAKE) == (True, None)
+    assert trades == sum(bars["trade_count"].to_pylist()) > bars.num_rows
+    assert told["dagster/row_count"].value == count(store_dsn, "trades") + bars.num_rows
+    assert "trades" in str(told["rows by table"].value)
 
 
 def test_a_pair_of_sessions_that_began_before_the_feeds_first_day_goes_along(
