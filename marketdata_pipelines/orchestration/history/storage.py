@@ -14,6 +14,7 @@ from typing import Any
 import sqlalchemy as db
 import yaml
 from dagster._config import Field, StringSource, UserConfigSchema
+from dagster._core.event_api import EventHandlerFn
 from dagster._core.events.log import EventLogEntry
 from dagster._core.storage.event_log.sqlite import SqliteEventLogStorage
 from dagster._core.storage.sql import create_engine
@@ -26,6 +27,7 @@ from sqlalchemy.pool import QueuePool
 
 from marketdata_pipelines.orchestration.history.event_batches import write_events
 from marketdata_pipelines.orchestration.history.interrupts import held_interrupts
+from marketdata_pipelines.orchestration.history.run_watch import RunWatcher
 from marketdata_pipelines.settings.environment import Settings
 
 _OPEN_FILES = 16
@@ -66,6 +68,7 @@ class HomeEventLogStorage(SqliteEventLogStorage):
         self._engines: OrderedDict[str, Engine] = OrderedDict()
         self._known_tables: set[str] = set()
         super().__init__(base_dir, inst_data)
+        self._watcher = RunWatcher(self.get_records_for_run, self.path_for_shard)
 
     @classmethod
     def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Any) -> "HomeEventLogStorage":
@@ -85,11 +88,18 @@ class HomeEventLogStorage(SqliteEventLogStorage):
             self._known_tables.add(table_name)
         return table_name in self._known_tables
 
+    def watch(self, run_id: str, cursor: str | None, callback: EventHandlerFn) -> None:
+        self._watcher.watch(run_id, cursor, callback)
+
+    def end_watch(self, run_id: str, handler: EventHandlerFn) -> None:
+        self._watcher.unwatch(run_id, handler)
+
     def wipe(self) -> None:
         self._close()
         super().wipe()
 
     def dispose(self) -> None:
+        self._watcher.close()
         self._close()
         super().dispose()
 
