@@ -205,7 +205,7 @@ def scripts(
         for weight, text in texts.items():
             for name, value in values.items():
                 text = text.replace(f"%({name})s", value)
-            statement = " ".join(line for line in text.splitlines() if not line.lstrip().startswith("--"))
+            statement = " ".join(re.sub(r"--[^\n]*", "", text).split())
             path = Path(folder) / f"{weight}.sql"
             path.write_text(
                 f"\\set symbol random(1, {len(symbols)})\n\\set day random(1, {len(days)})\n{statement};\n", "utf-8"

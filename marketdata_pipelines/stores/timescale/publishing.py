@@ -57,13 +57,23 @@ class TimescaleStore:
         return retried(lambda: self._writer.make(feed))
 
     def replace_partition(
-        self, feed: Feed, table: str, partition: str, bars: pa.Table, inputs: str, horizon_us: int, run_id: str = ""
+        self,
+        feed: Feed,
+        table: str,
+        partition: str,
+        bars: pa.Table,
+        inputs: str,
+        horizon_us: int,
+        run_id: str = "",
+        *,
+        rolls: bool = True,
     ) -> Published:
         """Make the store's partition of `table` these bars, in one transaction with its line in the ledger.
 
         Shape:   `bars` as the lake holds that table, sorted by (symbol, ts); no rows: the partition becomes empty.
         Writes:  rows that are there already are not written again; where none differs nothing is (`changed` false).
-        Rollups: hold the same rows afterwards (`rolled`); after a kill between, the next publication sees to it.
+        Rollups: hold the same rows afterwards (`rolled`); after a kill between, the next publication sees to it. With
+                 `rolls` false it is left to `finish_rollups`: readers combine the bars themselves until then.
         Errors:  BarsNotSorted, SchemaMismatch; StoreError for bars of other days than the partition's.
         """
         window = partition_window(feed, table, partition)
@@ -73,7 +83,8 @@ class TimescaleStore:
             return retried(lambda: self._writer.write_coarse(feed, window, rows, told))
         clock = window_clock(feed, window)
         prepared = prepare_bars(feed, window, clock, bars)
-        return self._rolled(feed, [retried(lambda: self._writer.write_bars(feed, window, clock, prepared, told))])[0]
+        entry = retried(lambda: self._writer.write_bars(feed, window, clock, prepared, told))
+        return self._rolled(feed, [entry])[0] if rolls else entry
 
     def replace_trades(
         self,
