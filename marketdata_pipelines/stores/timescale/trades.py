@@ -10,7 +10,7 @@ import pyarrow as pa
 from psycopg import sql
 
 from marketdata_pipelines.domain.feeds import Feed
-from marketdata_pipelines.domain.frames import float_values, symbol_codes
+from marketdata_pipelines.domain.frames import float_values, number_values, symbol_codes
 from marketdata_pipelines.domain.store_tables import TRADES
 from marketdata_pipelines.domain.tables import VALIDATED_BARS
 from marketdata_pipelines.errors import StoreUnavailable
@@ -131,7 +131,7 @@ def _trade_totals(trades: pa.Table) -> Totals:
 
 def _bar_totals(bars: pa.Table) -> Totals:
     """Of bars whose volume is known; a session in which one is not cannot be told by its sum."""
-    return _totals(bars, {name: float_values(bars[name].cast(pa.float64())) for name in ("trade_count", "volume")})
+    return _totals(bars, {name: number_values(bars[name]) for name in ("trade_count", "volume")})
 
 
 def _totals(rows: pa.Table, values: dict[str, np.ndarray]) -> Totals:
