@@ -27,40 +27,27 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from simulated_day import DAY, benchmark_feed
+from simulated_day import benchmark_feed, simulated_sessions
 
 from marketdata_pipelines.domain.feeds import Anchor
-from marketdata_pipelines.domain.sessions import open_calendar
 from marketdata_pipelines.domain.tables import VALIDATED_BARS
 from marketdata_pipelines.stores.lake.lake import Lake, TableWrite
 
 _KNOWN_AT_US = 2**51
+_MOST_SESSIONS = 250
 _ENGINES = ("level", "suite", "duckdb", "pandas")
 _AIMS = "aims: 3M rows/s, at most 600 MB, at least 3 times pandas, its suite at most 1.5 times plain DuckDB"
 
 
 def prepare(folder: Path, symbols: int, rows: int) -> list[str]:
     """Store simulated sessions until there are as many rows; the partitions' keys."""
-    import numpy as np
-
-    from marketdata_pipelines.domain.bars import BAR_SCHEMA, TS
-    from marketdata_pipelines.sources.simulated.bars import simulate_bars
-
     feed, lake = benchmark_feed(symbols, Anchor.SESSION), Lake(folder)
     keys: list[str] = []
-    for session in open_calendar(feed.calendar).sessions(DAY, date(DAY.year + 1, 1, 1)):
+    for key, bars in simulated_sessions(feed, _MOST_SESSIONS):
         if rows <= 0:
             break
-        made = simulate_bars(feed, session.date)
-        ts = made["ts"].cast(pa.int64()).to_numpy()
-        columns = {name: made[name] for name in made.column_names} | {
-            "ts_close": pa.array(ts + feed.interval.us).view(TS),
-            "session_date": pa.array([session.date]).take(pa.array(np.zeros(len(ts), np.int64))),
-            "regular": pa.array(np.ones(len(ts), bool)),
-        }
-        bars = pa.table({name: columns[name] for name in BAR_SCHEMA.names}).cast(BAR_SCHEMA)
-        keys.append(session.date.isoformat())
-        lake.store(feed.name, [TableWrite(VALIDATED_BARS, keys[-1], bars, "bench")], {})
+        keys.append(key)
+        lake.store(feed.name, [TableWrite(VALIDATED_BARS, key, bars, "bench")], {})
         rows -= bars.num_rows
     return keys
 
