@@ -12,7 +12,7 @@ from hypothesis import settings
 
 from marketdata_pipelines.stores.lake.lake import Lake
 from marketdata_pipelines_tests.builders import make_home
-from marketdata_pipelines_tests.redis_servers import RedisServer, start_redis
+from marketdata_pipelines_tests.redis_servers import RedisServer, redis_or_skip
 from marketdata_pipelines_tests.servers import PostgresServer, ServerMissing, start_postgres
 
 # Kernels are compiled on first use, and the machine may be busy: no example has a deadline.
@@ -84,18 +84,8 @@ def postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def redis_server() -> Iterator[RedisServer]:
     """A Redis for the session (one a worker), which no test stops; missing locally skips, missing in CI fails."""
-    folder = Path(tempfile.mkdtemp(prefix="redis-"))
-    try:
-        server = start_redis(folder / "server")
-    except ServerMissing as error:
-        if os.environ.get("CI"):
-            pytest.fail(str(error))
-        pytest.skip(str(error))
-    else:
+    with redis_or_skip() as server:
         yield server
-        server.stop()
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture

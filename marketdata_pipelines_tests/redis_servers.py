@@ -5,19 +5,22 @@ disk; each is ended by its process id.
 """
 
 import importlib.util
+import os
 import random
 import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pytest
 import redis
 
 from marketdata_pipelines_tests.servers import ServerMissing
@@ -246,3 +249,20 @@ def _until(holds: Callable[[], bool], what: str) -> None:
         if time.monotonic() > until:
             raise RuntimeError(f"not within {_SECONDS_TO_START:.0f} s: {what}")
         time.sleep(0.02)
+
+
+@contextmanager
+def redis_or_skip() -> Iterator[RedisServer]:
+    """A Redis of its own, stopped at the end; where its wheel is missing the test is skipped, and fails in CI."""
+    folder = Path(tempfile.mkdtemp(prefix="redis-"))
+    try:
+        server = start_redis(folder / "server")
+    except ServerMissing as error:
+        if os.environ.get("CI"):
+            pytest.fail(str(error))
+        pytest.skip(str(error))
+    else:
+        yield server
+        server.stop()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,11 +1,7 @@
 """A Redis of one's own, for tests that flush, stop or restart it, and tiers over it."""
 
-import os
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from pathlib import Path
 
 import pytest
 
@@ -16,8 +12,7 @@ from marketdata_pipelines.serving.cache.tiers import CacheTiers
 from marketdata_pipelines.stores.lake.lake import Lake
 from marketdata_pipelines.stores.redis.client import connect
 from marketdata_pipelines.stores.redis.store import RedisStore
-from marketdata_pipelines_tests.redis_servers import RedisServer, start_redis
-from marketdata_pipelines_tests.servers import ServerMissing
+from marketdata_pipelines_tests.redis_servers import RedisServer, redis_or_skip
 from marketdata_pipelines_tests.serving.cache.markets import CountedLoader, Market
 
 OpenTiers = Callable[..., CacheTiers]
@@ -27,18 +22,8 @@ PROBE_SECONDS = 0.05
 @pytest.fixture(scope="module")
 def module_redis() -> Iterator[RedisServer]:
     """A Redis that only this module uses; missing locally skips, missing in CI fails."""
-    folder = Path(tempfile.mkdtemp(prefix="redis-"))
-    try:
-        server = start_redis(folder / "server")
-    except ServerMissing as error:
-        if os.environ.get("CI"):
-            pytest.fail(str(error))
-        pytest.skip(str(error))
-    else:
+    with redis_or_skip() as server:
         yield server
-        server.stop()
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture
