@@ -124,7 +124,7 @@ def _partition(partition: PartitionProof) -> Iterator[tuple[str, str]]:
     if not partition.follows:
         yield "yellow", "      BEHIND: not what the raw parts that stand give"
     failed = [check for check in partition.checks if not check.passed]
-    yield "", f"      {counted(len(partition.checks) - len(failed), 'check')} passed"
+    yield "", f"      {counted(len(partition.checks) - len(failed), 'check')} passed, evaluated {partition.checked}"
     for check in failed:
         yield "red", f"      {check.name} FAILED: {check.message}"
 

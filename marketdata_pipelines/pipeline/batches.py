@@ -1,14 +1,15 @@
-"""What the checks of a walk are given to judge, and the figures told of a partition's rows."""
+"""What the checks of a walk are given to judge, and the figures told and kept of a partition's rows."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import pyarrow as pa
 
 from marketdata_pipelines.domain.feeds import Feed
 from marketdata_pipelines.domain.sessions import Session
 from marketdata_pipelines.pipeline.validate import LoadedPart, Validated
-from marketdata_pipelines.quality.checks import ValidatedBatch
-from marketdata_pipelines.quality.outcome import Facts
+from marketdata_pipelines.quality.checks import QUALITY_RULES_CHECK, ValidatedBatch
+from marketdata_pipelines.quality.outcome import CheckOutcome, Facts
+from marketdata_pipelines.stores.lake.walks import WalkCheck, WalkProof
 
 _NEVER_US = 2**62
 
@@ -48,3 +49,13 @@ def row_facts(validated: Validated) -> Facts:
         "rejected_rows": rejected,
         "rejected_percent": round(100 * share, 3),
     }
+
+
+def walk_proof(batch: ValidatedBatch, outcomes: Iterable[CheckOutcome]) -> WalkProof:
+    """What a walk says of a whole partition, to be kept; what its quality rules found is kept in tables."""
+    checks = (
+        WalkCheck(each.name, each.asset, each.passed, each.blocking, each.message)
+        for each in outcomes
+        if each.name != QUALITY_RULES_CHECK
+    )
+    return WalkProof(batch.raw_rows, batch.accepted_rows, batch.rejected_rows, tuple(checks))

@@ -27,6 +27,7 @@ from marketdata_pipelines.quality.examples import rejected_by_rule
 from marketdata_pipelines.quality.outcome import CheckOutcome, Example, Facts
 from marketdata_pipelines.stores.lake.catalog import StandingPart, Stored
 from marketdata_pipelines.stores.lake.lake import Lake, TableWrite
+from marketdata_pipelines.stores.lake.walks import WalkProof
 
 _PREVIEW_ROWS = 5
 _FILES_SHOWN = 10
@@ -41,8 +42,10 @@ class Gathered:
         self._feed, self._key = feed, key
         # The symbols whose rows the tables hold, where a partition is walked in part (see `revising`).
         self.symbols: tuple[str, ...] | None = None
-        # How many validated bars there are, of which parts and when known: for the next walk to go on from.
-        self.walked: tuple[int, str, int, list[StandingPart]] | None = None
+        # What the validated bars were made of, when known and of which parts: for the next walk to go on from.
+        self.walked: tuple[str, int, list[StandingPart]] | None = None
+        # What receipts tell of a partition that was walked whole.
+        self.proof: WalkProof | None = None
         self._writes: list[TableWrite] = []
         self._results: list[AssetResult] = []
         self._reason: str | None = None

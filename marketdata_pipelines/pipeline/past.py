@@ -34,6 +34,7 @@ from marketdata_pipelines.pipeline.validate import LoadedPart, Validated, valida
 from marketdata_pipelines.pipeline.views import build_view
 from marketdata_pipelines.stores.lake.catalog import StandingPart
 from marketdata_pipelines.stores.lake.lake import Lake
+from marketdata_pipelines.stores.lake.symbol_rows import only_rows
 
 # Partitions whose derivation is kept: neighbours are asked for again by buckets of several days.
 _KEPT = 32
@@ -105,12 +106,21 @@ class PastTables:
         """The raw parts of a base partition that counted then, in ledger order."""
         return self._known().get(key, [])
 
-    def loaded(self, key: str) -> list[LoadedPart]:
-        """The same with their rows.
+    def rows(self, table: str, key: str, symbol: str) -> pa.Table:
+        """The rows of one symbol in a partition of a table. Errors as `read`."""
+        return only_rows(self.read(table, key), [symbol], ())
+
+    def rows_in(self, part: StandingPart) -> int:
+        """How many rows the file of a raw part has. Errors as `loaded`."""
+        return self._lake.part_rows(self._feed.name, part.part)
+
+    def loaded(self, key: str, symbol: str | None = None) -> list[LoadedPart]:
+        """The same with their rows, or with those of one symbol.
 
         Errors: PartitionMissing where a part's file was removed by a policy of retention.
         """
-        return [LoadedPart(part, self._lake.read_part(self._feed.name, part.part)) for part in self.parts(key)]
+        only = None if symbol is None else [symbol]
+        return [LoadedPart(part, self._lake.read_part(self._feed.name, part.part, only)) for part in self.parts(key)]
 
     def _known(self) -> dict[str, list[StandingPart]]:
         if self._parts is None:

@@ -24,7 +24,7 @@ from marketdata_pipelines.stores.lake.catalog import Ingest, StandingPart
 from marketdata_pipelines.stores.lake.deltas import NO_SYMBOL
 from marketdata_pipelines.stores.lake.lake import Lake
 from marketdata_pipelines.stores.lake.parquet import read_file
-from marketdata_pipelines.stores.lake.walks import Walked, Walks
+from marketdata_pipelines.stores.lake.walks import Walked, WalkProof, Walks
 
 # Below this a whole walk takes less time than what a partial one saves.
 SMALLEST_ROWS = 20_000
@@ -56,11 +56,17 @@ class Reviser:
             if name not in SEVERAL_DAYS
         ]
 
-    def note(self, key: str, rows: int, inputs: str, horizon_us: int, parts: Sequence[StandingPart]) -> None:
-        """Keep what a walked partition was made of, where it is large enough to be revised in part."""
-        if rows >= SMALLEST_ROWS:
-            ids = tuple(part.part.part_id for part in parts)
-            self._walks.note(self._feed.name, key, Walked(inputs, horizon_us, ids))
+    def note(
+        self,
+        key: str,
+        inputs: str,
+        horizon_us: int,
+        parts: Sequence[StandingPart],
+        proof: WalkProof | None,
+    ) -> None:
+        """Keep what a walked partition was made of, and what its checks said."""
+        ids = tuple(part.part.part_id for part in parts)
+        self._walks.note(self._feed.name, key, Walked(inputs, horizon_us, ids, proof))
 
     def revision(self, key: str, grid: SessionGrid, parts: Sequence[StandingPart]) -> Revision | None:
         """What is to be walked again since the partition's last walk; None: all of it."""

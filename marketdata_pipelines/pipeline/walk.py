@@ -20,7 +20,7 @@ from marketdata_pipelines.domain.quality.records import QUALITY_SUSPECTS, QUALIT
 from marketdata_pipelines.domain.session_grid import SessionGrid, feed_calendar
 from marketdata_pipelines.domain.sessions import Session
 from marketdata_pipelines.errors import MarketDataError, PartitionConflict, StoreError, WorkFailed
-from marketdata_pipelines.pipeline.batches import row_facts, validated_batch
+from marketdata_pipelines.pipeline.batches import row_facts, validated_batch, walk_proof
 from marketdata_pipelines.pipeline.changes import misplaced_tables
 from marketdata_pipelines.pipeline.coarse import CoarseBars, bucket_inputs
 from marketdata_pipelines.pipeline.corrections import (
@@ -142,7 +142,7 @@ class PartitionWalker:
                 logger.info("%s %s: %s", self._feed.name, key, error)
                 continue
             if gathered.walked is not None:
-                self._reviser.note(key, *gathered.walked)
+                self._reviser.note(key, *gathered.walked, gathered.proof)
             return outcome
         raise WorkFailed(
             f"{self._feed.name} stopped at {key}: its sources changed {_ATTEMPTS} times while it was walked; "
@@ -204,7 +204,7 @@ class PartitionWalker:
             if revision is None
             else together(self._lake, self._feed, t.VALIDATED_BARS, key, validated.bars, revision)
         )
-        gathered.walked = (bars.num_rows, inputs, horizon_us, parts)
+        gathered.walked = (inputs, horizon_us, parts)
         if self._raw in wanted:
             gathered.add_raw(self._raw, parts, loaded)
         if t.REJECTED_BARS in wanted:
@@ -215,6 +215,7 @@ class PartitionWalker:
         noted = self._note(gathered, key, grid, sessions, loaded, validated, inputs, wanted)
         batch = validated_batch(self._feed, key, sessions, loaded, validated, bars, recorded)
         failed = self._check(gathered, batch, validated, wanted, noted, inputs)
+        gathered.proof = walk_proof(batch, gathered.checks) if revision is None and wanted >= self._all else None
         if not bars.num_rows and (failed or not parts):
             self._withdraw(gathered, key, sessions, keep_rejected=bool(parts))
             return None

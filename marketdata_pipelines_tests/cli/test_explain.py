@@ -34,7 +34,7 @@ def test_the_text_goes_from_the_bar_to_its_lines(shares: Path, marketdata: Run) 
     assert "Base bars: 2 bars" in lines
     assert "          SPY,2024-03-08 09:31:00,10.6,10.65,10.5,10.55,50" in lines
     assert "  2024-03-08: 3 of 4 raw rows accepted, 1 rejected" in lines
-    assert "      6 checks passed" in lines
+    assert "      6 checks passed, evaluated by its walk" in lines
     assert any(line.endswith(": SHA-256 matches") for line in lines)
 
 

@@ -8,7 +8,6 @@ from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from marketdata_pipelines.domain.feeds import Feed
 from marketdata_pipelines.domain.frames import int_values
@@ -25,16 +24,23 @@ from marketdata_pipelines.stores.lake.lake import Lake
 _AROUND = timedelta(days=4)
 _NEIGHBOURS = 12
 _KEPT_TABLES = 32
+# Of one symbol each.
+_KEPT_ROWS = 256
 
 
 class BarTables(Protocol):
-    """Tables of one feed by partition: those stored (`as_of_us` None), or those derived as of an instant."""
+    """Tables of one feed by partition: those stored (`as_of_us` None), or those derived as of an instant.
+
+    `rows` are those of one symbol, in the table's order.
+    """
 
     as_of_us: int | None
 
     def partitions(self, table: str, start: str = "", end: str = "9999-99-99") -> list[str]: ...
 
     def read(self, table: str, key: str) -> pa.Table: ...
+
+    def rows(self, table: str, key: str, symbol: str) -> pa.Table: ...
 
 
 class StoredTables:
@@ -44,6 +50,7 @@ class StoredTables:
         self._lake, self._feed = lake, feed
         self.as_of_us: int | None = None
         self.read: Callable[[str, str], pa.Table] = lru_cache(maxsize=_KEPT_TABLES)(self._read)
+        self.rows: Callable[[str, str, str], pa.Table] = lru_cache(maxsize=_KEPT_ROWS)(self._rows)
 
     def partitions(self, table: str, start: str = "", end: str = "9999-99-99") -> list[str]:
         """The stored partitions of a table in start..end, in order."""
@@ -51,6 +58,9 @@ class StoredTables:
 
     def _read(self, table: str, key: str) -> pa.Table:
         return self._lake.read(table, self._feed.name, key)
+
+    def _rows(self, table: str, key: str, symbol: str) -> pa.Table:
+        return self._lake.read(table, self._feed.name, key, symbols=[symbol])
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,17 +89,16 @@ def find_bar(feed: Feed, tables: BarTables, symbol: str, ts_us: int, timeframe: 
             if row is not None:
                 return FoundBar(timeframe, table, key, row)
     for key in _near(tables, table, period, day):
-        row = _containing(tables.read(table, key), symbol, ts_us)
+        row = _containing(tables.rows(table, key, symbol), ts_us)
         if row is not None:
             return FoundBar(timeframe, table, key, row)
     raise PartitionMissing(_nothing_there(feed, tables, table, symbol, ts_us, timeframe, day, period))
 
 
-def rows_between(bars: pa.Table, symbol: str, first_us: int, last_us: int) -> pa.Table:
-    """The rows of a symbol labelled first_us..last_us, both included."""
-    own = bars.filter(pc.equal(bars["symbol"].cast(pa.string()), symbol))
-    ts = int_values(own["ts"])
-    return own.filter(pa.array((ts >= first_us) & (ts <= last_us)))
+def rows_between(bars: pa.Table, first_us: int, last_us: int) -> pa.Table:
+    """The rows of a symbol's bars labelled first_us..last_us, both included."""
+    ts = int_values(bars["ts"])
+    return bars.filter(pa.array((ts >= first_us) & (ts <= last_us)))
 
 
 def _session_day(feed: Feed, ts_us: int) -> date:
@@ -113,16 +122,15 @@ def _near(tables: BarTables, table: str, period: Period, day: date) -> list[str]
 
 
 def _labelled(tables: BarTables, table: str, key: str, symbol: str, label_us: int) -> pa.Table | None:
-    found = rows_between(tables.read(table, key), symbol, label_us, label_us)
+    found = rows_between(tables.rows(table, key, symbol), label_us, label_us)
     return found if found.num_rows else None
 
 
-def _containing(bars: pa.Table, symbol: str, ts_us: int) -> pa.Table | None:
-    own = bars.filter(pc.equal(bars["symbol"].cast(pa.string()), symbol))
-    ts, closes = int_values(own["ts"]), int_values(own["ts_close"])
+def _containing(bars: pa.Table, ts_us: int) -> pa.Table | None:
+    ts, closes = int_values(bars["ts"]), int_values(bars["ts_close"])
     inside = np.flatnonzero((ts == ts_us) | ((ts <= ts_us) & (ts_us < closes)))
     # A bar with just this label comes before one that reaches over it.
-    return own.slice(int(inside[-1]), 1) if len(inside) else None
+    return bars.slice(int(inside[-1]), 1) if len(inside) else None
 
 
 def _nothing_there(
@@ -157,8 +165,7 @@ def _closest(tables: BarTables, table: str, keys: list[str], symbol: str, ts_us:
 
 def _labels(tables: BarTables, table: str, keys: list[str], symbol: str) -> Iterator[np.ndarray]:
     for key in keys:
-        bars = tables.read(table, key)
-        yield int_values(bars.filter(pc.equal(bars["symbol"].cast(pa.string()), symbol))["ts"])
+        yield int_values(tables.rows(table, key, symbol)["ts"])
 
 
 def _written(ts_us: int, timeframe: str) -> str:

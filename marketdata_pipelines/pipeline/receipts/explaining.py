@@ -22,7 +22,7 @@ from marketdata_pipelines.pipeline.receipts.partitions import PartitionProofs
 from marketdata_pipelines.pipeline.receipts.provenance import SymbolRows
 from marketdata_pipelines.pipeline.receipts.records import Receipt, Verification
 from marketdata_pipelines.pipeline.receipts.rows import plain_values, prove_bars
-from marketdata_pipelines.pipeline.receipts.sources import RowSources
+from marketdata_pipelines.pipeline.receipts.sources import HASHED_BYTES, RowSources
 from marketdata_pipelines.pipeline.receipts.verifying import Evidence, PartitionEvidence, verify_evidence
 from marketdata_pipelines.pipeline.validate import LoadedPart
 from marketdata_pipelines.stores.lake.catalog import StandingPart
@@ -84,7 +84,7 @@ class _State:
         self.tables: BarTables = StoredTables(lake, feed) if as_of_us is None else self.past
         self.sources = RowSources(lake, feed)
         self._proofs = PartitionProofs(lake, feed, self.past, self.tables)
-        self._loaded: Callable[[str], list[LoadedPart]] = lru_cache(maxsize=_KEPT_PARTITIONS)(self.past.loaded)
+        self._loaded: Callable[[str, str], list[LoadedPart]] = lru_cache(maxsize=_KEPT_PARTITIONS)(self.past.loaded)
         self._grid: Callable[[str], SessionGrid] = lru_cache(maxsize=_KEPT_GRIDS)(CoarseBars(lake, feed).grid)
 
     def receipt(self, symbol: str, found: FoundBar, listed: int | None, *, patient: bool) -> Receipt:
@@ -100,7 +100,10 @@ class _State:
         found_rows = _side_by_side(lambda key: self._rows(key, symbol, first_us, last_us), in_order)
         rows = dict(zip(in_order, found_rows, strict=True))
         parts = [part for key in keys for part in self._brought(key, base[key], rows)]
-        _side_by_side(self.sources.state, parts)
+        # Many large files are known by their sizes and times, as one larger file is.
+        few = sum({part.ingest.path: part.ingest.bytes for part in parts}.values()) <= HASHED_BYTES
+        state = partial(self.sources.state, limit_bytes=HASHED_BYTES if few else 0)
+        states = _side_by_side(state, parts)
         return Receipt(
             feed=self.feed.name,
             symbol=symbol,
@@ -118,21 +121,21 @@ class _State:
             omitted=len(places) - len(shown),
             base=prove_bars(shown, rows, self.sources, patient=patient),
             partitions=tuple(self._proofs.partition(key) for key in keys),
-            parts=tuple(self._proofs.part(part, self.sources.state(part)) for part in parts),
+            parts=tuple(self._proofs.part(part, state) for part, state in zip(parts, states, strict=True)),
         )
 
     def evidence(self, receipt: Receipt) -> Evidence:
         """What a receipt is checked against: its bar and base bars derived again, and the raw rows they rest on."""
         keys = self._base_keys(receipt.table, receipt.partition, receipt.timeframe, receipt.bucket_us)
-        derived = self.past.read(receipt.table, receipt.partition)
+        derived = self.past.rows(receipt.table, receipt.partition, receipt.symbol)
         return Evidence(
-            bar=rows_between(derived, receipt.symbol, receipt.bucket_us, receipt.bucket_us),
+            bar=rows_between(derived, receipt.bucket_us, receipt.bucket_us),
             partitions=tuple(self._partition_evidence(key, receipt) for key in keys),
         )
 
     def _partition_bars(self, key: str, *, symbol: str, first_us: int, last_us: int, table: str) -> pa.Table:
         """A partition's base bars; what proves the partition looks at the same table and is made here, and kept."""
-        bars = self._base(self.tables.read, key, symbol, first_us, last_us, table)
+        bars = self._base(self.tables, key, symbol, first_us, last_us, table)
         self._proofs.partition(key)
         return bars
 
@@ -152,18 +155,19 @@ class _State:
         span = receipt.symbol, receipt.first_us, receipt.last_us
         return PartitionEvidence(
             key=key,
-            stored=self._base(self.tables.read, key, *span, receipt.table),
-            derived=self._base(self.past.read, key, *span, receipt.table),
+            stored=self._base(self.tables, key, *span, receipt.table),
+            derived=self._base(self.past, key, *span, receipt.table),
             rows=self._rows(key, *span),
-            recorded=[(part.standing, part.table.num_rows) for part in self._loaded(key)],
+            recorded=[(part, self.past.rows_in(part)) for part in self.past.parts(key)],
+            checked=self._proofs.evaluated(key),
         )
 
     def _rows(self, key: str, symbol: str, first_us: int, last_us: int) -> SymbolRows:
-        return SymbolRows(self.feed, self._grid(key), self._loaded(key), symbol, first_us, last_us)
+        return SymbolRows(self.feed, self._grid(key), self._loaded(key, symbol), symbol, first_us, last_us)
 
     def _base(
         self,
-        read: Callable[[str, str], pa.Table],
+        tables: BarTables,
         key: str,
         symbol: str,
         first_us: int,
@@ -171,7 +175,7 @@ class _State:
         table: str,
     ) -> pa.Table:
         """The base bars of a bucket in one partition; those of the extended hours are in no bucket."""
-        bars = rows_between(read(t.VALIDATED_BARS, key), symbol, first_us, last_us)
+        bars = rows_between(tables.rows(t.VALIDATED_BARS, key, symbol), first_us, last_us)
         return bars if table == t.VALIDATED_BARS else bars.filter(bars["regular"])
 
     def _base_keys(self, table: str, partition: str, timeframe: str, label_us: int) -> list[str]:

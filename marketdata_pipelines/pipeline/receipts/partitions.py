@@ -14,6 +14,7 @@ from marketdata_pipelines.domain.session_grid import feed_calendar
 from marketdata_pipelines.pipeline.past import PastTables
 from marketdata_pipelines.pipeline.receipts.buckets import BarTables
 from marketdata_pipelines.pipeline.receipts.records import (
+    Checked,
     CheckProof,
     FileProof,
     PartitionProof,
@@ -27,6 +28,7 @@ from marketdata_pipelines.quality.checks import ValidatedBatch, check_raw, check
 from marketdata_pipelines.stores.lake.catalog import StandingPart
 from marketdata_pipelines.stores.lake.lake import Lake
 from marketdata_pipelines.stores.lake.parquet import read_manifest, row_count
+from marketdata_pipelines.stores.lake.walks import WalkProof, Walks
 
 _VERSIONS = ("feed_version", "calendar_version", "code_version")
 _KEPT = 64
@@ -39,13 +41,21 @@ class PartitionProofs:
     def __init__(self, lake: Lake, feed: Feed, past: PastTables, tables: BarTables) -> None:
         self._lake, self._feed, self._past, self._tables = lake, feed, past, tables
         self._stored = past.as_of_us is None
+        self._walks = Walks(lake.layout.catalog)
         self._today: Mapping[str, object] = {**Versions(feed).manifest, "parse_version": feed.parse_version}
         self.partition: Callable[[str], PartitionProof] = lru_cache(maxsize=_KEPT)(self._partition)
         self.file: Callable[[str, str], FileProof | None] = lru_cache(maxsize=_KEPT)(self._file)
+        self._validated_follows: Callable[[str], bool] = lru_cache(maxsize=_KEPT)(
+            lambda key: follows(lake, feed, t.VALIDATED_BARS, key, [key])
+        )
 
     def follows(self, table: str, key: str, bases: Sequence[str]) -> bool:
         """Whether a table's partition is what today's raw parts give; always, where it was derived in memory."""
-        return not self._stored or follows(self._lake, self._feed, table, key, bases)
+        if not self._stored:
+            return True
+        if table == t.VALIDATED_BARS:
+            return self._validated_follows(key)
+        return follows(self._lake, self._feed, table, key, bases)
 
     def part(self, part: StandingPart, state: SourceState) -> PartProof:
         """A raw part with its ingest, and what its source was found to be."""
@@ -83,19 +93,44 @@ class PartitionProofs:
         return None if stored is None else stored.run_id or None
 
     def _partition(self, key: str) -> PartitionProof:
+        kept = self._kept(key)
+        if kept is None:
+            return self.evaluated(key)
+        checks = tuple(CheckProof(c.name, c.asset, c.passed, c.blocking, c.message) for c in kept.checks)
+        counts = kept.raw_rows, kept.accepted_rows, kept.rejected_rows
+        return self._proof(key, counts, checks, Checked.BY_ITS_WALK)
+
+    def evaluated(self, key: str) -> PartitionProof:
+        """A partition's proof with its rows counted and its checks evaluated now."""
         batch = self._batch(key)
         outcomes = [check_raw(batch, t.raw_asset(self._feed)), check_rejected(batch.rejected)]
         outcomes += [outcome for suite in default_suites() for outcome in suite.evaluate(batch)]
+        checks = tuple(CheckProof(o.name, o.asset, o.passed, o.blocking, o.message) for o in outcomes)
+        return self._proof(key, (batch.raw_rows, batch.accepted_rows, batch.rejected_rows), checks, Checked.NOW)
+
+    def _proof(
+        self, key: str, counts: tuple[int, int, int], checks: tuple[CheckProof, ...], checked: Checked
+    ) -> PartitionProof:
+        raw_rows, accepted_rows, rejected_rows = counts
         return PartitionProof(
             key=key,
             file=self.file(t.VALIDATED_BARS, key),
             follows=self.follows(t.VALIDATED_BARS, key, [key]),
-            raw_rows=batch.raw_rows,
-            accepted_rows=batch.accepted_rows,
-            rejected_rows=batch.rejected_rows,
-            checks=tuple(CheckProof(o.name, o.asset, o.passed, o.blocking, o.message) for o in outcomes),
+            raw_rows=raw_rows,
+            accepted_rows=accepted_rows,
+            rejected_rows=rejected_rows,
+            checks=checks,
+            checked=checked,
             walk_run=self._walk_run(key),
         )
+
+    def _kept(self, key: str) -> WalkProof | None:
+        """What the walk of the stored tables kept; None where they are behind, or were walked in part."""
+        if not self._stored or not self.follows(t.VALIDATED_BARS, key, [key]):
+            return None
+        stored = self._lake.catalog.stored_partition(t.VALIDATED_BARS, self._feed.name, key)
+        walked = self._walks.last(self._feed.name, key)
+        return walked.proof if walked is not None and stored is not None and walked.inputs == stored.inputs else None
 
     def _batch(self, key: str) -> ValidatedBatch:
         """What the walk's checks look at: the tables that are stored, where they can be counted, else made again."""

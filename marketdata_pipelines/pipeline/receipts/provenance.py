@@ -73,7 +73,10 @@ class SymbolRows:
         self.parts = [_narrowed(part, symbol, first_us, last_us + (reach if has_trades(part) else 0)) for part in parts]
         as_bars = [bars_of_trades(feed, grid, part)[0] if has_trades(part) else part for part in self.parts]
         self._decided = decide_rows(feed, grid, as_bars) if any(part.table.num_rows for part in as_bars) else None
-        self._at = _positions(self._decided) if self._decided is not None else {}
+        # Positions by time, in their order where times are equal.
+        ts = int_values(self._decided.raw["ts"], MISSING_TS) if self._decided is not None else np.zeros(0, np.int64)
+        self._order = np.argsort(ts, kind="stable")
+        self._ordered_ts = ts[self._order]
         self._judged: dict[str, tuple[Ints, Ints, Ints]] = {}
 
     def brought(self) -> list[StandingPart]:
@@ -84,7 +87,8 @@ class SymbolRows:
         """The rows of one bar: the one that stands first, then the others in ledger order."""
         if self._decided is None:
             return []
-        found = [self._verdict(self._decided, position) for position in self._at.get(ts_us, [])]
+        first, last = (int(np.searchsorted(self._ordered_ts, ts_us, side)) for side in ("left", "right"))
+        found = [self._verdict(self._decided, position) for position in self._order[first:last].tolist()]
         return sorted(found, key=lambda verdict: verdict.rules is not None)
 
     def trades(self, ts_us: int, part: StandingPart) -> BarTrades | None:
@@ -126,10 +130,3 @@ def _narrowed(part: LoadedPart, symbol: str, first_us: int, last_us: int) -> Loa
     ts = row_times(part.table)
     same = pc.fill_null(pc.equal(part.table["symbol"], symbol), False).to_numpy()
     return LoadedPart(part.standing, part.table.filter(pa.array(same & (ts >= first_us) & (ts <= last_us))))
-
-
-def _positions(decided: DecidedRows) -> dict[int, list[int]]:
-    found: dict[int, list[int]] = {}
-    for position, ts in enumerate(int_values(decided.raw["ts"], MISSING_TS).tolist()):
-        found.setdefault(ts, []).append(position)
-    return found

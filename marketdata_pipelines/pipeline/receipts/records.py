@@ -76,9 +76,16 @@ class BaseBar:
     trades: TradesProof | None
 
 
+class Checked(StrEnum):
+    """When the checks of a partition were evaluated."""
+
+    BY_ITS_WALK = "by its walk"
+    NOW = "now"
+
+
 @dataclass(frozen=True, slots=True)
 class CheckProof:
-    """The outcome of one check over a partition, evaluated again now."""
+    """The outcome of one check over a partition; `PartitionProof.checked` says when it was evaluated."""
 
     name: str
     asset: str
@@ -117,6 +124,8 @@ class FileProof:
 class PartitionProof:
     """A base partition behind the bucket. `file` is None where the answer was derived in memory.
 
+    The counts and checks are those that its walk kept, or found out again now (`checked`).
+
     `follows`: whether what is stored is what the raw parts that stand give; `walk_run`: the run that wrote it, None
     where nothing recorded it.
     """
@@ -128,6 +137,7 @@ class PartitionProof:
     accepted_rows: int
     rejected_rows: int
     checks: tuple[CheckProof, ...]
+    checked: Checked = Checked.NOW
     walk_run: str | None = None
 
 

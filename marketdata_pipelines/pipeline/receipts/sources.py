@@ -22,7 +22,8 @@ from marketdata_pipelines.pipeline.parsing import ReadFile
 from marketdata_pipelines.pipeline.receipts.origins import answer_bars, answer_text
 from marketdata_pipelines.pipeline.receipts.records import SourceText, TextOrigin
 from marketdata_pipelines.sources.files.compression import open_stream
-from marketdata_pipelines.sources.files.formats import PARQUET
+from marketdata_pipelines.sources.files.excel import excel_cells
+from marketdata_pipelines.sources.files.formats import EXCEL, PARQUET
 from marketdata_pipelines.sources.files.listing import file_digest
 from marketdata_pipelines.sources.files.placed import PlacedLines, parquet_cells, stored_container
 from marketdata_pipelines.sources.files.plan import plan_file
@@ -34,8 +35,8 @@ from marketdata_pipelines.stores.lake.origins import OriginPayload, is_origin, r
 
 Row = dict[str, object]
 _SIMULATED, _SAMPLE = "simulated://", "sample://"
-# Hashing this much takes a twentieth of a second; a larger file is known by its size and time until it is verified.
-_HASHED_BYTES = 64 << 20
+# Hashing this much takes a thirtieth of a second; a larger file is known by its size and time until it is verified.
+HASHED_BYTES = 32 << 20
 # How much unfolded text is gone through for a line that was not asked for by --verify: less than a second's work.
 _UNFOLDED_LIMIT = {None: 1 << 30, "gz": 256 << 20, "zip": 256 << 20, "zst": 512 << 20, "xz": 32 << 20, "bz2": 16 << 20}
 # Whole documents and workbooks up to this size are read for the text of a row.
@@ -67,8 +68,11 @@ class RowSources:
             lambda ingest, partition, _: list(self._read(ingest, partition))
         )
 
-    def state(self, part: StandingPart, *, hashed: bool = False) -> SourceState:
-        """Whether a part's source is there and unchanged; `hashed`: by its SHA-256 however large it is."""
+    def state(self, part: StandingPart, *, limit_bytes: int | None = HASHED_BYTES) -> SourceState:
+        """Whether a part's source is there and unchanged, by its SHA-256 or by size and time.
+
+        `limit_bytes`: no larger file is hashed; None: every one is.
+        """
         ingest = part.ingest
         try:
             if is_origin(ingest.path):
@@ -79,7 +83,7 @@ class RowSources:
             if _is_made(ingest.path):
                 same = self._made_again(ingest, part.part.partition) is not None
                 return SourceState(same, "made again" if same else "the feed makes another content today")
-            return self._file_state(ingest, hashed=hashed)
+            return self._file_state(ingest, limit_bytes)
         except MarketDataError as error:
             return SourceState(None, str(error))
 
@@ -107,9 +111,9 @@ class RowSources:
         except MarketDataError as error:
             return str(error)
 
-    def _file_state(self, ingest: Ingest, *, hashed: bool) -> SourceState:
+    def _file_state(self, ingest: Ingest, limit_bytes: int | None) -> SourceState:
         if "://" in ingest.path:
-            if not hashed:
+            if limit_bytes is not None:
                 return SourceState(None, "at a URL; not looked at (--verify reads it)")
             same = self._digest(ingest.path, (0, 0)) == ingest.sha256
             return SourceState(same, "SHA-256 matches" if same else "its SHA-256 is another")
@@ -119,15 +123,15 @@ class RowSources:
         size, changed_ns = stamp
         if size != ingest.bytes:
             return SourceState(False, f"the file has changed: {size:,} bytes, it had {ingest.bytes:,}")
-        if hashed or size <= _HASHED_BYTES:
+        if limit_bytes is None or size <= limit_bytes:
             same = self._digest(ingest.path, stamp) == ingest.sha256
             return SourceState(same, "SHA-256 matches" if same else "the file has changed: its SHA-256 is another")
         if changed_ns // 1000 <= ingest.known_at_us:
-            return SourceState(True, "size and time unchanged; too large to hash in passing (--verify does)")
-        return SourceState(None, "size unchanged, written to since; too large to hash in passing (--verify does)")
+            return SourceState(True, "size and time unchanged; too much to hash in passing (--verify does)")
+        return SourceState(None, "size unchanged, written to since; too much to hash in passing (--verify does)")
 
     def _texts(self, part: StandingPart, rows: Sequence[Row], *, patient: bool) -> dict[int, SourceText]:
-        state = self.state(part, hashed=False)
+        state = self.state(part)
         if not state.same:
             return {id(row): SourceText(None, TextOrigin.MISSING, state.text) for row in rows}
         try:
@@ -154,6 +158,9 @@ class RowSources:
         if size > _DOCUMENT_BYTES and not patient:
             note = "the file is too large to be read in passing; --verify reads it"
             return {id(row): SourceText(None, TextOrigin.MISSING, note) for row in rows}
+        if container == EXCEL:
+            cells = excel_cells(path, self._feed.source.sheet, {_number(row["row"]) for row in rows})
+            return {id(row): _found(cells.get(_number(row["row"])), "the workbook has no such row") for row in rows}
         return self._chunk_texts(part, rows, TextOrigin.FILE)
 
     def _chunk_texts(self, part: StandingPart, rows: Sequence[Row], origin: TextOrigin) -> dict[int, SourceText]:

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from marketdata_pipelines.domain.frames import int_values
 from marketdata_pipelines.pipeline.receipts.provenance import SymbolRows
-from marketdata_pipelines.pipeline.receipts.records import Difference, Receipt, Value, Verification
+from marketdata_pipelines.pipeline.receipts.records import Difference, PartitionProof, Receipt, Value, Verification
 from marketdata_pipelines.pipeline.receipts.rows import plain_values
 from marketdata_pipelines.pipeline.receipts.sources import RowSources
 from marketdata_pipelines.pipeline.validate import LoadedPart
@@ -22,13 +22,15 @@ from marketdata_pipelines.stores.lake.catalog import StandingPart
 # Enough to see what happened; a rewritten file differs everywhere.
 _MOST_DIFFERENCES = 50
 _NOT_COMPARED = ("original",)
+_COUNTS = ("raw_rows", "accepted_rows", "rejected_rows")
 
 
 @dataclass(frozen=True, slots=True)
 class PartitionEvidence:
     """A bar's base bars in one partition, as stored and as derived again, and the raw rows they rest on.
 
-    `recorded`: every raw part of the partition, with the rows its file really has.
+    `recorded`: every raw part of the partition, with the rows its file really has. `checked`: the partition with its
+    rows counted and its checks evaluated now.
     """
 
     key: str
@@ -36,6 +38,7 @@ class PartitionEvidence:
     derived: pa.Table
     rows: SymbolRows
     recorded: Sequence[tuple[StandingPart, int]]
+    checked: PartitionProof
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,7 @@ def verify_evidence(receipt: Receipt, evidence: Evidence, sources: RowSources) -
     count = "1 base bar" if bars == 1 else f"{bars} base bars"
     checked = [f"{receipt.timeframe} bar derived again", f"{count} derived again"]
     unchecked: list[str] = []
+    told = {proof.key: proof for proof in receipt.partitions}
     for partition in evidence.partitions:
         found += compare_rows(f"validated bars {partition.key}", partition.stored, partition.derived, "ts")
         found += [
@@ -60,6 +64,7 @@ def verify_evidence(receipt: Receipt, evidence: Evidence, sources: RowSources) -
             for part, rows in partition.recorded
             if rows != part.part.rows
         ]
+        found += _check_differences(told[partition.key], partition.checked)
         for part in (part for part in partition.rows.parts if part.table.num_rows):
             source = _verify_source(part, receipt.symbol, sources)
             found += source.differences
@@ -100,10 +105,23 @@ def _bar_differences(receipt: Receipt, evidence: Evidence) -> list[Difference]:
     ]
 
 
+def _check_differences(told: PartitionProof, now: PartitionProof) -> list[Difference]:
+    """What a partition's walk kept of it, against what is found out again."""
+    where = f"partition {told.key}"
+    counts = ((name, getattr(told, name), getattr(now, name)) for name in _COUNTS)
+    differences = [Difference(where, name, ours, theirs) for name, ours, theirs in counts if ours != theirs]
+    passed = {check.name: check.passed for check in now.checks}
+    return differences + [
+        Difference(where, f"check {check.name}", check.passed, passed.get(check.name))
+        for check in told.checks
+        if check.passed != passed.get(check.name)
+    ]
+
+
 def _verify_source(part: LoadedPart, symbol: str, sources: RowSources) -> Verification:
     """One part's source: its hash, and the part's rows against the same rows read again."""
     standing, name = part.standing, part.standing.ingest.file
-    state = sources.state(standing, hashed=True)
+    state = sources.state(standing, limit_bytes=None)
     if state.same is None:
         return Verification((), (), (f"{name}: {state.text}",))
     changed = () if state.same else (Difference(f"source {name}", "content", state.text, standing.ingest.sha256),)

@@ -1,6 +1,6 @@
 """Reading workbooks (.xlsx, .xls, .ods): every sheet with the same columns, or one sheet a symbol."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -79,6 +79,21 @@ def read_excel(plan: FilePlan, sheet: str | None) -> CellStream:
             texts=lambda places, found=found: _texts(found, places),  # type: ignore[misc]
         )
         row += len(found.rows)
+
+
+def excel_cells(path: str, sheet: str | None, rows: Collection[int]) -> dict[int, str]:
+    """The text of data rows as `read_excel` numbers them, without parsing them.
+
+    Errors: SourceRejected(container_damaged | no_rows).
+    """
+    wanted = np.array(sorted(rows), np.int64)
+    texts: dict[int, str] = {}
+    before = 1
+    for found in _data_sheets(path, sheet):
+        inside = wanted[(wanted >= before) & (wanted < before + len(found.rows))]
+        texts |= dict(zip(inside.tolist(), _texts(found, inside - before), strict=True))
+        before += len(found.rows)
+    return texts
 
 
 def _arrays(plan: FilePlan, sheet: _Sheet) -> dict[str, Column]:

@@ -8,7 +8,6 @@ import shutil
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -23,11 +22,11 @@ from marketdata_pipelines.stores.lake.parquet import (
     discard_files,
     prepare_files,
     publish_files,
-    read_file,
     read_manifest,
     remove_leftovers,
     write_file,
 )
+from marketdata_pipelines.stores.lake.raw_parts import part_rows, read_part
 from marketdata_pipelines.stores.lake.replaced import while_replaced
 from marketdata_pipelines.stores.lake.stored import Stored, with_runs
 from marketdata_pipelines.stores.lake.stored_rows import read_stored
@@ -126,23 +125,16 @@ class Lake:
         """The manifest of the newest write into a stored partition."""
         return read_manifest(self.layout.root / stored.files[-1].path)
 
-    def read_part(self, feed: str, part: RawPart) -> pa.Table:
-        """The rows of a raw part.
+    def read_part(self, feed: str, part: RawPart, only: Collection[str] | None = None) -> pa.Table:
+        """The rows of a raw part, or those of some symbols.
 
         Errors: PartitionMissing when its file is not there, also by the feed's policy of retention.
         """
-        try:
-            return read_file(self.layout.root / part.path)
-        except PartitionMissing as error:
-            removal = self.catalog.removals.of(feed).get(part.path)
-            if removal is None:
-                raise
-            day = datetime.fromtimestamp(removal.removed_us / 1e6, UTC).date()
-            raise PartitionMissing(
-                f"a raw part of {feed} {part.partition} that was superseded later was removed on {day} by the feed's "
-                "policy (keep: superseded_raw); what was known before it was superseded cannot be told any more: ask "
-                "as of a later instant"
-            ) from error
+        return read_part(self.layout.root, self.catalog.removals, feed, part, only)
+
+    def part_rows(self, feed: str, part: RawPart) -> int:
+        """How many rows the file of a raw part has. Errors as `read_part`."""
+        return part_rows(self.layout.root, self.catalog.removals, feed, part)
 
     def write_raw(self, path: Path, table: pa.Table, manifest: dict[str, object]) -> int:
         """Write one raw part."""

@@ -1,6 +1,7 @@
 """Which bar a question means."""
 
 from datetime import time
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -11,6 +12,7 @@ from marketdata_pipelines.domain.frames import int_values
 from marketdata_pipelines.domain.partitions import Period
 from marketdata_pipelines.domain.tables import bar_table
 from marketdata_pipelines.errors import PartitionMissing, SettingsInvalid
+from marketdata_pipelines.pipeline.past import PastTables
 from marketdata_pipelines.pipeline.receipts.buckets import StoredTables, find_bar, rows_between
 from marketdata_pipelines.stores.lake.lake import Lake
 from marketdata_pipelines_tests import builders
@@ -25,6 +27,7 @@ from marketdata_pipelines_tests.builders import (
     utc,
     walk_stale,
 )
+from marketdata_pipelines_tests.pipeline.receipt_lakes import load, minutes_feed, row, write_lines
 
 
 def found_at(lake: Lake, feed: Feed, ts: str, timeframe: str, symbol: str = "A") -> tuple[str, str]:
@@ -117,12 +120,23 @@ def test_each_timeframe_has_its_table_and_period() -> None:
         bar_table(feed, "3m")
 
 
-def test_rows_between_are_those_of_the_symbol_with_both_ends() -> None:
-    bars: pa.Table = builders.bar_table(
-        [bar(symbol, f"2024-03-08 14:3{minute}") for symbol in "AB" for minute in range(4)]
-    )
+def test_rows_between_have_both_ends() -> None:
+    bars: pa.Table = builders.bar_table([bar("B", f"2024-03-08 14:3{minute}") for minute in range(4)])
 
-    own = rows_between(bars, "B", us("2024-03-08 14:31"), us("2024-03-08 14:32"))
+    own = rows_between(bars, us("2024-03-08 14:31"), us("2024-03-08 14:32"))
 
     assert own.schema == BAR_SCHEMA
-    assert [(row["symbol"], row["ts"].minute) for row in own.to_pylist()] == [("B", 31), ("B", 32)]
+    assert [row["ts"].minute for row in own.to_pylist()] == [31, 32]
+
+
+def test_rows_of_a_symbol_are_in_the_order_of_the_table(lake: Lake, tmp_path: Path) -> None:
+    feed = minutes_feed()
+    load(lake, feed, write_lines(tmp_path, "a.csv", *(row(symbol, at) for at in range(3) for symbol in "BA")))
+    past = PastTables(lake, feed, us("2025-01-01 00:00"))
+
+    for tables in (StoredTables(lake, feed), past):
+        own = tables.rows("validated_bars", "2024-03-08", "B")
+        whole = tables.read("validated_bars", "2024-03-08").to_pylist()
+        assert own.to_pylist() == [each for each in whole if each["symbol"] == "B"]
+        assert own.num_rows == 3
+        assert tables.rows("validated_bars", "2024-03-08", "C").num_rows == 0

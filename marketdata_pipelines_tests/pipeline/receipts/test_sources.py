@@ -153,25 +153,22 @@ def test_answers_that_were_removed_are_said_to_be(lake: Lake) -> None:
     assert "its vendor's answers were removed" in text.note
 
 
-def test_a_large_file_is_known_by_size_and_time_until_it_is_verified(
-    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_large_file_is_known_by_size_and_time_until_it_is_verified(lake: Lake, tmp_path: Path) -> None:
     feed = minutes_feed()
     path = write_lines(tmp_path, "a.csv", row("A", 0))
     load(lake, feed, path, known_at="2024-03-10 00:00")
-    monkeypatch.setattr(receipts_sources, "_HASHED_BYTES", 10)
     sources, part = RowSources(lake, feed), only_part(lake)
 
     os.utime(path, ns=(0, us("2024-03-09 00:00") * 1000))
-    untouched = sources.state(part)
+    untouched = sources.state(part, limit_bytes=10)
     os.utime(path, ns=(0, us("2024-03-11 00:00") * 1000))
-    touched = sources.state(part)
+    touched = sources.state(part, limit_bytes=10)
 
     assert untouched.same is True
-    assert untouched.text == "size and time unchanged; too large to hash in passing (--verify does)"
+    assert untouched.text == "size and time unchanged; too much to hash in passing (--verify does)"
     assert touched.same is None
-    assert touched.text == "size unchanged, written to since; too large to hash in passing (--verify does)"
-    assert sources.state(part, hashed=True).text == "SHA-256 matches"
+    assert touched.text == "size unchanged, written to since; too much to hash in passing (--verify does)"
+    assert sources.state(part, limit_bytes=None).text == "SHA-256 matches"
 
 
 def test_a_line_far_into_a_packed_file_is_left_out_unless_there_is_time(

@@ -95,7 +95,8 @@ def test_a_changed_validated_bar_shows_by_its_time(loaded: tuple[Lake, Feed, Pat
     rewrite(lake.layout.table_file("validated_bars", "feed", "2024-03-08"), with_value("close", 3, 99.0))
 
     assert differences(verified(lake, feed)) == [
-        ("validated bars 2024-03-08 2024-03-08T14:33:00.000000Z", "close", 99.0, 13.25)
+        ("validated bars 2024-03-08 2024-03-08T14:33:00.000000Z", "close", 99.0, 13.25),
+        ("partition 2024-03-08", "check ohlc_consistent", True, False),
     ]
 
 

@@ -4,9 +4,13 @@ import io
 import zipfile
 from collections.abc import Callable, Sequence
 
+import numpy as np
 import pytest
 
 from marketdata_pipelines.errors import SourceRejected
+from marketdata_pipelines.sources.files.excel import excel_cells
+from marketdata_pipelines.sources.files.plan import plan_file
+from marketdata_pipelines.sources.files.read import read_file
 from marketdata_pipelines_tests.sources.files.conftest import Outcome, build_feed, read_whole
 
 Read = Callable[..., Outcome]
@@ -101,6 +105,20 @@ def test_one_sheet_can_be_pinned(read: Read) -> None:
 def test_a_sheet_that_is_not_there_is_said_so(write: Callable[[str, bytes], str]) -> None:
     with pytest.raises(SourceRejected, match="no sheet 'MSFT'"):
         read_whole(write("a.xlsx", workbook(AAPL=[HEADER, day(2)])), build_feed("1d", sheet="MSFT"))
+
+
+def test_single_rows_have_the_texts_that_reading_gives_them(write: Callable[[str, bytes], str]) -> None:
+    path = write("prices.xlsx", workbook(AAPL=[HEADER, day(2), day(3)], Notes=[], IBM=[HEADER, day(2), day(4)]))
+    feed = build_feed("1d")
+    chunks = list(read_file(path, feed, plan_file(path, feed)))
+    numbers = [int(number) for chunk in chunks for number in chunk.table["row"].to_pylist()]
+    texts = [text for chunk in chunks for text in chunk.originals(np.arange(chunk.table.num_rows))]
+
+    found = excel_cells(path, None, [*numbers, 99])
+
+    assert found == dict(zip(numbers, texts, strict=True))
+    assert excel_cells(path, None, [4]) == {4: texts[3]}
+    assert excel_cells(path, "IBM", [1]) == {1: texts[2]}
 
 
 def test_a_damaged_workbook_is_refused(write: Callable[[str, bytes], str]) -> None:

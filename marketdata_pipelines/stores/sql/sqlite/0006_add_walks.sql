@@ -1,4 +1,4 @@
--- grain: one row a large base partition, of its last walk: what its tables were made of then; key (feed, partition).
+-- grain: one row a base partition, of its last walk: what its tables were made of then; key (feed, partition).
 create table if not exists walk (
     feed text not null,
     partition text not null,
