@@ -30,8 +30,9 @@ class TimescaleIOManager(PartitionedIOManager):
     """Keeps an asset in the store: `[feed, my_table]` as table `my_table` of schema `feed`, with a column `partition`.
 
     A partition's rows are told apart by the asset's metadata `primary_key`, else by (symbol, ts) where it has these.
-    A partition is replaced in one transaction: readers see the old rows or the new ones. Give `dsn` as an `EnvVar`:
-    Dagster shows what resources are configured with.
+    A partition is replaced in one transaction: readers see the old rows or the new ones. The same rows again are not
+    written. A column that the table has not is added to it. Give `dsn` as an `EnvVar`: Dagster shows what resources are
+    configured with.
     """
 
     dsn: str
@@ -52,9 +53,12 @@ class TimescaleIOManager(PartitionedIOManager):
         held = _user_table(place, table.column_names)
         with self._tables() as (database, tables):
             database.migrate()
-            rows = tables.replace(held, key, table, revision)
+            done = tables.replace(held, key, table, revision)
             label = database.engine.label
-        return Written(rows, symbols_in(table), revision, {"store": label, "dagster/table_name": held.text})
+        facts: dict[str, Any] = {"store": label, "dagster/table_name": held.text, "unchanged": not done.written}
+        if done.added:
+            facts["columns_added"] = list(done.added)
+        return Written(done.rows, symbols_in(table), revision, facts)
 
     def _get(self, place: Place, key: str, columns: Sequence[str] | None) -> pa.Table | None:
         with self._tables() as (_, tables):

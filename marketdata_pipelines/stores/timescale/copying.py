@@ -30,7 +30,7 @@ from marketdata_pipelines.stores.timescale.wire import (
 
 __all__ = ["copy_into", "decode_float8", "decode_int8", "encode", "read_binary"]
 
-SLICE_ROWS = 1 << 16
+SLICE_ROWS = 1 << 14
 # A slice with long texts has fewer rows, so that its padded matrix keeps within about this.
 _SLICE_BYTES = 16 << 20
 # The first instant and day that PostgreSQL holds: 24 November 4714 BC.

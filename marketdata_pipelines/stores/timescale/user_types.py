@@ -3,6 +3,8 @@
 Values are never changed: a cast that would lose anything is refused.
 """
 
+from collections.abc import Mapping
+
 import pyarrow as pa
 
 from marketdata_pipelines.errors import SchemaMismatch
@@ -63,6 +65,37 @@ def _held(column: pa.ChunkedArray, field: pa.Field, what: str) -> pa.ChunkedArra
             f"column {field.name} of {what} is {field.type} with values that {kind} cannot hold: {error}; round or "
             "cast it first"
         ) from error
+
+
+def fitted_table(table: pa.Table, given: pa.Schema, there: Mapping[str, str], what: str) -> pa.Table:
+    """A held table as the columns that are `there` (types by name) take it; others stay as they are.
+
+    Numbers become the table's where every value is kept: a frame has whole numbers as floats where one is missing.
+    A column without any value (null in the `given` schema) becomes anything.
+
+    Errors: SchemaMismatch naming the column that does not fit.
+    """
+    for at, field in enumerate(table.schema):
+        wanted = HELD.get(there.get(field.name, ""))
+        if wanted is None or declared(field.type) == DECLARED[wanted]:
+            continue
+        if pa.types.is_null(given.field(field.name).type):
+            table = table.set_column(at, field.name, pa.nulls(table.num_rows, wanted))
+            continue
+        try:
+            if not _is_number(field.type) or not _is_number(wanted) or wanted == pa.float32():
+                raise pa.ArrowInvalid("only numbers are converted, and not to real")
+            table = table.set_column(at, field.name, table[field.name].cast(wanted))
+        except pa.ArrowInvalid as error:
+            raise SchemaMismatch(
+                f"column {field.name} of {what} is {declared(field.type)} in the new rows and {DECLARED[wanted]} in "
+                f"the store ({error}); write what the table has, or drop the table"
+            ) from error
+    return table
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return pa.types.is_integer(kind) or pa.types.is_floating(kind)
 
 
 def declared(kind: pa.DataType) -> str:

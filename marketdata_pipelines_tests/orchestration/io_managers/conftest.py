@@ -25,15 +25,15 @@ def manager(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Partitio
         namespace: str = request.getfixturevalue("redis_namespace")
         yield RedisIOManager(url=request.getfixturevalue("redis_url"), namespace=namespace)
     else:
-        with new_database(*_server(request)) as dsn:
+        with new_database(_server(request), with_timescale=request.param == "timescale") as dsn:
             yield TimescaleIOManager(dsn=dsn)
 
 
-def _server(request: pytest.FixtureRequest) -> tuple[str]:
+def _server(request: pytest.FixtureRequest) -> str:
     if request.param == "postgres":
         postgres: PostgresServer = request.getfixturevalue("postgres_server")
-        return (postgres.url("postgres"),)
+        return postgres.url("postgres")
     server = os.environ.get(TIMESCALE_VARIABLE)
     if not server:
         pytest.skip(f"NOT TESTED ON TIMESCALEDB: {TIMESCALE_VARIABLE} names no server where databases can be made")
-    return (server,)
+    return server

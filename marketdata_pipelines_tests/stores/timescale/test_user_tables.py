@@ -7,7 +7,8 @@ import psycopg
 import pyarrow as pa
 import pytest
 
-from marketdata_pipelines.errors import MarketDataError, SchemaMismatch, SettingsInvalid
+from marketdata_pipelines.errors import MarketDataError, SchemaMismatch, SettingsInvalid, StoreUnavailable
+from marketdata_pipelines.stores.timescale import retrying, user_locks
 from marketdata_pipelines.stores.timescale.database import Database
 from marketdata_pipelines.stores.timescale.user_tables import UserTable, UserTables
 
@@ -23,6 +24,14 @@ def rows(*symbols: str, strength: float | None = 1.5) -> pa.Table:
             "strength": pa.array([strength] * len(symbols), pa.float64()),
         }
     )
+
+
+def snapshot(database: Database) -> list[tuple[object, ...]]:
+    """The rows with the place and the transaction that wrote each: what is written anew has others."""
+    with database.connection() as connection:
+        return connection.execute(
+            "select symbol, strength, ctid::text, xmin::text from research.signals order by 1"
+        ).fetchall()
 
 
 def test_a_partition_is_replaced_and_the_others_stay(store_database: Database) -> None:
@@ -84,7 +93,16 @@ def test_two_rows_of_one_key_are_refused_and_what_was_there_stays(store_database
     ("table", "made", "said"),
     [
         (TABLE, rows("AAA").drop_columns(["strength"]), "strength of research.signals is missing in the new rows"),
-        (TABLE, rows("AAA").append_column("more", pa.array([1])), "more of research.signals is bigint in the new rows"),
+        (
+            TABLE,
+            rows("AAA").set_column(2, "strength", pa.array(["strong"])),
+            "strength of research.signals is text in the new rows and double precision in the store",
+        ),
+        (
+            UserTable("research", "signals", ("symbol",)),
+            rows("AAA"),
+            "told apart by (symbol, ts) in the store, and by (symbol) now",
+        ),
         (UserTable("research", "other", ("id",)), rows("AAA"), "no column id, which `primary_key` names"),
         (UserTable("research", "own"), pa.table({"partition": ["x"]}), "has a column `partition`"),
     ],
@@ -114,6 +132,104 @@ def test_a_table_somebody_else_made_is_left_alone(store_database: Database, stor
 
     with pytest.raises(SchemaMismatch, match="is there already and was not made for an asset"):
         UserTables(store_database).replace(TABLE, "p", rows("AAA"), "one")
+
+
+def test_the_same_rows_again_are_not_written(store_database: Database) -> None:
+    tables = UserTables(store_database)
+    first = tables.replace(TABLE, "2024-05-02", rows("AAA", "BBB"), "one")
+    before = snapshot(store_database)
+
+    again = tables.replace(TABLE, "2024-05-02", rows("AAA", "BBB"), "one")
+
+    assert (first.rows, first.written) == (2, True)
+    assert (again.rows, again.written) == (2, False)
+    assert snapshot(store_database) == before
+
+
+def test_rows_that_somebody_took_out_are_written_again(store_database: Database) -> None:
+    tables = UserTables(store_database)
+    tables.replace(TABLE, "2024-05-02", rows("AAA", "BBB"), "one")
+    with store_database.connection() as connection:
+        connection.execute("delete from research.signals where symbol = 'BBB'")
+
+    again = tables.replace(TABLE, "2024-05-02", rows("AAA", "BBB"), "one")
+
+    assert again.written
+    assert [row[0] for row in snapshot(store_database)] == ["AAA", "BBB"]
+
+
+def test_a_new_column_is_added_and_null_in_older_partitions(store_database: Database) -> None:
+    tables = UserTables(store_database)
+    tables.replace(TABLE, "2024-05-02", rows("AAA"), "one")
+
+    done = tables.replace(TABLE, "2024-05-03", rows("AAA").append_column("more", pa.array([7])), "two")
+
+    older, newer = tables.read(TABLE, "2024-05-02"), tables.read(TABLE, "2024-05-03")
+    assert done.added == ("more",)
+    assert older is not None
+    assert newer is not None
+    assert older["more"].to_pylist() == [None]
+    assert newer["more"].to_pylist() == [7]
+
+
+def test_a_column_that_readers_do_not_let_be_added_is_named(
+    store_database: Database, store_dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+    tables = UserTables(store_database, pause=pauses.append)
+    tables.replace(TABLE, "2024-05-02", rows("AAA"), "one")
+    more = rows("AAA").append_column("more", pa.array([7]))
+    monkeypatch.setattr(user_locks, "_SECONDS", 0.02)
+    monkeypatch.setattr(retrying, "TRIES", 1)
+
+    with psycopg.connect(store_dsn) as reader:
+        reader.execute("select from research.signals")
+        with pytest.raises(StoreUnavailable, match=r"research\.signals gets the new column more, and queries"):
+            tables.replace(TABLE, "2024-05-03", more, "two")
+
+    assert len(pauses) >= 4
+    assert tables.replace(TABLE, "2024-05-03", more, "two").added == ("more",)
+
+
+@pytest.mark.parametrize(
+    ("held", "given"),
+    [
+        (pa.array([1, 2]), pa.array([3.0, None])),
+        (pa.array([1, 2]), pa.array([3, None], pa.int16())),
+        (pa.array([1.5, 2.5]), pa.array([3, None])),
+        (pa.array(["a", "b"]), pa.nulls(2)),
+    ],
+)
+def test_numbers_of_another_type_are_kept_as_the_tables_where_none_changes(
+    store_database: Database, held: pa.Array, given: pa.Array
+) -> None:
+    tables, table = UserTables(store_database), UserTable("research", "kinds")
+    tables.replace(table, "a", pa.table({"x": held}), "one")
+
+    tables.replace(table, "b", pa.table({"x": given}), "two")
+
+    found = tables.read(table, "b")
+    assert found is not None
+    assert found.schema.types == [held.type]
+    assert found["x"].to_pylist() == given.to_pylist()
+
+
+def test_numbers_that_would_change_are_refused(store_database: Database) -> None:
+    tables, table = UserTables(store_database), UserTable("research", "kinds")
+    tables.replace(table, "a", pa.table({"x": [1]}), "one")
+
+    with pytest.raises(SchemaMismatch, match=r"x of research\.kinds is double precision .* bigint in the store"):
+        tables.replace(table, "b", pa.table({"x": [1.5]}), "two")
+
+
+def test_analysts_may_read_what_is_made(store_database: Database) -> None:
+    UserTables(store_database).replace(TABLE, "2024-05-02", rows("AAA"), "one")
+
+    with store_database.connection() as connection:
+        connection.execute("set local role marketdata_reader")
+        found = connection.execute("select symbol from research.signals").fetchall()
+
+    assert found == [("AAA",)]
 
 
 def test_writers_at_once_leave_each_partition_whole(store_database: Database) -> None:
