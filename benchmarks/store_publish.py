@@ -6,7 +6,8 @@ Each session of simulated minute bars is a partition. In one run, alternating: t
 table of the same columns, key and chunks, made by the store itself; then through `TimescaleStore.replace_partition`:
 compared with what is there, ticks proved, written, entered in the ledger; then rolled up to 5m, 1h and 1d (on plain
 PostgreSQL within the same transaction). Then the same again (nothing changes), one symbol corrected, and every row of a
-session changed. pandas.to_sql writes a part of one session. Last, what the tables take before and after compression.
+session changed. pandas.to_sql writes a part of one session. Last, what the tables take before and after compression,
+and what a session takes whose vwaps, or prices too, are not decimal as the simulated ones.
 """
 
 import argparse
@@ -23,11 +24,13 @@ from psycopg import sql
 from simulated_day import benchmark_feed, simulated_sessions
 from store_databases import benchmark_database
 
+from marketdata_pipelines.domain.bars import PRICES
 from marketdata_pipelines.domain.feeds import Anchor, Feed
 from marketdata_pipelines.domain.tables import VALIDATED_BARS
 from marketdata_pipelines.stores.timescale.base_rows import COLUMNS, arrange_rows, prepare_bars
 from marketdata_pipelines.stores.timescale.copying import encode
 from marketdata_pipelines.stores.timescale.database import Database
+from marketdata_pipelines.stores.timescale.feed_layout import read_layout
 from marketdata_pipelines.stores.timescale.publishing import TimescaleStore
 from marketdata_pipelines.stores.timescale.records import Published
 from marketdata_pipelines.stores.timescale.series import take_series
@@ -74,6 +77,7 @@ def publish(feed: Feed, database: Database, dsn: str, sessions: int) -> None:
     frame_rate = to_pandas(dsn, last[1])
     print(f"  pandas.to_sql      {frame_rate / 1e3:7.1f}K rows/s: the store is {store_rate / frame_rate:.0f} times it")
     tell_storage(store, feed)
+    tell_schemas(store, feed, *last)
 
 
 def stored_rows(feed: Feed, database: Database, key: str, bars: pa.Table) -> pa.Table:
@@ -81,7 +85,9 @@ def stored_rows(feed: Feed, database: Database, key: str, bars: pa.Table) -> pa.
     window = partition_window(feed, VALIDATED_BARS, key)
     prepared = prepare_bars(feed, window, window_clock(feed, window), bars)
     with database.connection("series") as connection:
-        return arrange_rows(prepared, take_series(connection, feed.name, prepared, in_ticks=True), in_ticks=True).table
+        layout = read_layout(connection, feed.name)
+        assert layout is not None
+        return arrange_rows(prepared, take_series(connection, layout, prepared), in_ticks=True).table
 
 
 def copy_bare(database: Database, stream: list[bytes]) -> None:
@@ -147,6 +153,29 @@ def tell_storage(store: TimescaleStore, feed: Feed) -> None:
             f"{each.compressed_bytes / 1e6:.1f} MB: {ratio:.1f}:1 ({each.compressed_chunks} of {each.chunks} chunks)"
         )
     print(f"  compressing took {taken:.1f} s")
+
+
+def tell_schemas(store: TimescaleStore, feed: Feed, key: str, bars: pa.Table) -> None:
+    """What one session takes, by what its numbers are."""
+    quotients = {"vwap": pc.divide(bars["vwap"], 1.00000019)}
+    prices = {name: pc.divide(bars[name], 1.00000019) for name in PRICES}
+    kinds = {
+        "decimal vwaps": {},
+        "vwaps that are quotients": quotients,
+        "no vwaps": {"vwap": pa.nulls(bars.num_rows, pa.float64())},
+        "doubles throughout": quotients | prices,
+    }
+    for at, (kind, changed) in enumerate(kinds.items()):
+        other = replace(feed, name=f"schema_{at}")
+        columns = {name: changed.get(name, bars[name]) for name in bars.column_names}
+        store.replace_partition(
+            other, VALIDATED_BARS, key, pa.table(columns, schema=bars.schema), "schema", _HORIZON_US
+        )
+        store.compress(other, after_days=-1)
+        found = next(each for each in store.storage(other) if each.table == "bars")
+        before, after = found.uncompressed_bytes or found.total_bytes, found.compressed_bytes
+        ratio = f", compressed {after / bars.num_rows:.2f}: {before / after:.1f}:1" if after else ""
+        print(f"  {kind:26s} {before / bars.num_rows:.1f} bytes a row, heap and index{ratio}")
 
 
 def timed(work: Callable[[], object]) -> float:

@@ -3,6 +3,7 @@
 Connecting is `database`'s. No text made here holds a password.
 """
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,21 +18,31 @@ VARIABLE = "MARKETDATA_TIMESCALE_DSN"
 _FORM = "postgresql://user:password@host:5432/database"
 _SCHEMES = ("postgresql", "postgres", "postgresql+psycopg", "postgresql+psycopg2")
 _SECRETS = ("password", "sslpassword")
+# Ours: a server that is not what target_session_attrs asks for.
+_NO_SUCH_SESSION = "session"
 # Servers that begin, end or are full; transactions that lost against another (SQLSTATE classes and codes).
-_PASSING = ("08", "40", "53300", "55P03", "57P01", "57P02", "57P03", "57P05", "25P03")
+_PASSING = ("08", "40", "53300", "55P03", "57P01", "57P02", "57P03", "57P05", "25P03", _NO_SUCH_SESSION)
 _WHAT_NEXT = {
     "28": "mend the user or password in the address, or the server's pg_hba.conf",
     "3D000": "create the database (createdb), or mend its name in the address",
     "3F000": "publish the feed to this store first",
     "42P01": "publish the feed to this store first",
+    "42703": "an older program may have made it: publish to this store, or see marketdata doctor",
     "42501": "give the login the role marketdata_writer, or marketdata_reader where it only reads",
-    "25006": "the server takes no writes: name the primary in the address, not a standby",
-    "53100": "make room on the server's disk, then publish again: nothing was changed",
-    "53": "give the server more room, then try again: nothing was changed",
+    "25006": "the server takes no writes: name the primary in the address, and of several servers ask for it "
+    "(target_session_attrs=primary)",
+    "53100": "make room on the server's disk, then publish again: what was not finished is undone",
+    "53": "give the server more room, then try again: what was not finished is undone",
     "57014": "ask for less at once, or allow more time",
 }
-# A refused login has no SQLSTATE in libpq: it is known by what the server says.
-_REFUSALS = {
+# What is worth more than to look whether the server runs: it does.
+_WHAT_NEXT_OF_PASSING = {
+    "53300": "wait, or let it take more connections (max_connections, or the limit of the role or database)",
+    "57P03": "wait until it is up, then try again",
+    _NO_SUCH_SESSION: "wait until a fail-over is done, or name a server that is what target_session_attrs asks for",
+}
+# What a server says before anybody is logged in has no SQLSTATE in libpq: it is known by its words.
+_SAID = {
     "password": "28",
     "authentication": "28",
     "no pg_hba.conf entry": "28",
@@ -39,7 +50,21 @@ _REFUSALS = {
     "permission denied for database": "42501",
     "does not support SSL": "28",
     "certificate": "28",
+    "too many clients": "53300",
+    "too many connections": "53300",
+    "connection slots are reserved": "53300",
+    "is starting up": "57P03",
+    "is shutting down": "57P03",
+    "in recovery mode": "57P03",
+    "not yet accepting connections": "57P03",
+    "session is read-only": _NO_SUCH_SESSION,
+    "session is not read-only": _NO_SUCH_SESSION,
+    "server is in hot standby mode": _NO_SUCH_SESSION,
+    "server is not in hot standby mode": _NO_SUCH_SESSION,
 }
+# A file system that is full, or whose limits (quota, longest file) are reached: the server has a SQLSTATE for one.
+_FULL = ("could not extend file", "No space left on device", "Disk quota exceeded", "File too large")
+_ATTEMPT = re.compile(r"\n- host: .*?, port: .*?, hostaddr: .*?: ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,34 +118,54 @@ def translated(address: Address, what: str = "") -> Iterator[None]:
 
 def as_store_error(error: BaseException, address: Address, what: str = "") -> StoreError:
     """The error of ours that says what `error` means for whoever called."""
-    told = address.without_secrets(_told(error))
+    reasons = [address.without_secrets(each) for each in _reasons(error)]
+    told = "; ".join(reasons)
     begin = f"{what}: {address.shown}" if what else address.shown
-    code = _state(error, told)
+    code = _state(error, reasons)
     advice = next((_WHAT_NEXT[key] for key in (code, code[:2]) if key in _WHAT_NEXT), "")
     if isinstance(error, PoolClosed):
         return StoreError(f"{begin} was closed; open the database again")
     if isinstance(error, PoolTimeout):
         return StoreUnavailable(f"{begin}: {told}; wait, or allow more connections")
     if code.startswith(_PASSING) or (not code and isinstance(error, psycopg.OperationalError)):
-        return StoreUnavailable(f"{begin} did not answer: {told}; see that the server runs, then try again")
+        next_step = _WHAT_NEXT_OF_PASSING.get(code, "see that the server runs, then try again")
+        return StoreUnavailable(f"{begin} did not answer: {told}; {next_step}")
     return StoreError(f"{begin} refused: {told}{'; ' if advice else ''}{advice}")
 
 
-def _state(error: BaseException, told: str) -> str:
+def _state(error: BaseException, reasons: list[str]) -> str:
+    """The SQLSTATE, or what stands for it; empty: not known. Of several servers: one's that may yet answer."""
     code = str(getattr(error, "sqlstate", "") or "")
+    if code.startswith(("XX", "58")) and any(words in reasons[0] for words in _FULL):
+        return "53100"
+    if code.startswith("XX") and "concurrently" in reasons[0]:
+        # Two sessions met in one row of the catalogue ("tuple concurrently updated"), as refreshes and grants may.
+        return "40001"
     if code or not isinstance(error, psycopg.OperationalError):
         return code
+    states = [_state_told(each) for each in reasons]
+    passing = [each for each in states if not each or each.startswith(_PASSING)]
+    return max(passing, key=len) if passing else states[0]
+
+
+def _state_told(told: str) -> str:
     if 'database "' in told and "does not exist" in told:
         return "3D000"
     if 'role "' in told and "does not exist" in told:
         return "28"
-    return next((state for words, state in _REFUSALS.items() if words in told), "")
+    return next((state for words, state in _SAID.items() if words in told), "")
 
 
-def _told(error: BaseException) -> str:
+def _reasons(error: BaseException) -> list[str]:
     diagnosis = getattr(error, "diag", None)
     told = (diagnosis.message_primary if diagnosis else "") or str(error) or type(error).__name__
-    return told.removeprefix("connection failed: ").partition("\n\tIs the server running")[0]
+    # Of several servers, or addresses of one, each says why not: in a list after what the last has said.
+    attempts = _ATTEMPT.split(told)[1:] or [told]
+    return list(dict.fromkeys(map(_reason, attempts)))
+
+
+def _reason(told: str) -> str:
+    return told.strip().removeprefix("connection failed: ").partition("\n\tIs the server running")[0].rstrip(".")
 
 
 def _places(host: str, port: str) -> str:

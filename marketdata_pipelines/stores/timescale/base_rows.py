@@ -21,6 +21,7 @@ from marketdata_pipelines.domain.sessions import EPOCH
 from marketdata_pipelines.errors import BarsInvalid, BarsNotSorted, SchemaMismatch, StoreError
 from marketdata_pipelines.stores.timescale.rollups import Window
 from marketdata_pipelines.stores.timescale.ticks import group_scales, ticks_array, to_ticks
+from marketdata_pipelines.stores.timescale.vwaps import to_stored, vwap_scales
 
 COLUMNS = ("series_id", "st", "ts", *PRICES, "volume", "vwap", "trade_count", "regular")
 _PG_EPOCH_US = 946_684_800_000_000
@@ -34,11 +35,15 @@ _TIMESTAMP, _TIMESTAMPTZ, _BIGINT, _FLOAT8, _BOOL = (1114, 8), (1184, 8), (20, 8
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """A symbol's rows of one pair of scales: value = ticks / 10^scale (both 0 where doubles are kept)."""
+    """A symbol's rows of certain scales: value = ticks / 10^scale (all 0 where doubles are kept).
+
+    What is ticks among vwaps, `vwaps` says.
+    """
 
     series_id: int
     price_scale: int
     volume_scale: int
+    vwap_scale: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +51,7 @@ class PreparedBars:
     """Bars of one partition, checked, before they have series.
 
     `starts` is the first row of each of `symbols`; the scales are the smallest that hold the symbol's values exactly,
-    -1 where none does.
+    -1 where none does; of vwaps, which may be kept as they are, those that suit most of them, ANY_SCALE without any.
     """
 
     bars: pa.Table
@@ -55,6 +60,7 @@ class PreparedBars:
     clock: Ints
     price_scales: NDArray[np.int16]
     volume_scales: NDArray[np.int16]
+    vwap_scales: NDArray[np.int16]
     sessions: int
 
     @property
@@ -125,7 +131,8 @@ def prepare_bars(feed: Feed, window: Window, clock: SessionClock, bars: pa.Table
     price_scales = group_scales([float_values(bars[name]) for name in PRICES], starts)
     volume_scales = group_scales([volumes], starts)
     _mark_large_sums(volumes, starts, volume_scales)
-    return PreparedBars(bars, names, starts, at, price_scales, volume_scales, len(np.unique(days)))
+    scales = price_scales, volume_scales, vwap_scales(float_values(bars["vwap"]), starts)
+    return PreparedBars(bars, names, starts, at, *scales, len(np.unique(days)))
 
 
 def is_summable(volumes: Floats, scale: int) -> bool:
@@ -134,7 +141,10 @@ def is_summable(volumes: Floats, scale: int) -> bool:
 
 
 def arrange_rows(prepared: PreparedBars, series: Sequence[Series], *, in_ticks: bool) -> SeriesRows:
-    """The rows of prepared bars, `series` being those of `prepared.symbols` in order."""
+    """The rows of prepared bars, `series` being those of `prepared.symbols` in order.
+
+    Errors: StoreError for a value that its series' scales do not hold.
+    """
     bars, sizes = prepared.bars, prepared.sizes
     ids = np.repeat(np.array([one.series_id for one in series], np.int32), sizes)
     order = np.lexsort((prepared.clock, ids))
@@ -155,12 +165,19 @@ def arrange_rows(prepared: PreparedBars, series: Sequence[Series], *, in_ticks: 
         bars["ts"].cast(pa.timestamp("us", tz="UTC")),
         *numbers,
         volumes,
-        bars["vwap"],
+        _stored_vwaps(bars["vwap"], np.repeat(np.array([one.vwap_scale for one in series], np.int16), sizes)),
         bars["trade_count"],
         bars["regular"],
     ]
     table = pa.table(dict(zip(COLUMNS, columns, strict=True)))
     return SeriesRows(table if is_ordered else table.take(pa.array(order)))
+
+
+def _stored_vwaps(column: pa.ChunkedArray, scales: NDArray[np.int16]) -> pa.Array | pa.ChunkedArray:
+    if not scales.any():
+        return column
+    stored = to_stored(float_values(column), scales)
+    return pa.array(stored, mask=column.is_null().to_numpy() if column.null_count else None)
 
 
 def _digests(table: pa.Table, spans: Mapping[int, tuple[int, int]]) -> dict[int, tuple[int, str]]:

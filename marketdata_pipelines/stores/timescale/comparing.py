@@ -72,7 +72,8 @@ def _suspects(
     there = stored_digests(connection, feed.name, layout, window)
     stored: dict[str, list[Series]] = {}
     for symbol, *series in connection.execute(
-        "select symbol, series_id, price_scale, volume_scale from marketdata.series where series_id = any(%s)",
+        "select symbol, series_id, price_scale, volume_scale, vwap_scale from marketdata.series"
+        " where series_id = any(%s)",
         [list(there)],
     ).fetchall():
         stored.setdefault(symbol, []).append(Series(*series))

@@ -77,7 +77,7 @@ class Database:
 
     @property
     def engine(self) -> Engine:
-        """What runs there, asked once.
+        """What runs there, asked when first connected and after every outage: of several servers another may answer.
 
         Errors: StoreUnavailable; StoreError when it is too old or the login is refused.
         """
@@ -111,6 +111,8 @@ class Database:
                 try:
                     self._restore(connection, autocommit=autocommit, limited=statement_seconds is not None)
                 finally:
+                    if connection.closed:
+                        self._is_suspect = True
                     pool.putconn(connection)
 
     def migrate(self) -> tuple[str, ...]:
@@ -154,13 +156,8 @@ class Database:
             if self._pool is not None:
                 return self._pool
             # The first connection is made here and not by the pool: its failure says at once what is wrong.
-            with translated(self.address, what), self.connect() as connection:
-                engine = detect(connection)
-            if not engine.is_supported:
-                raise StoreError(
-                    f"{self.address.shown} runs {engine.label}; PostgreSQL {OLDEST_POSTGRES} or newer is needed"
-                )
-            self._engine = engine
+            with translated(self.address, what):
+                engine = self._ask_what_runs()
             self._pool = pool = self._make_pool()
             self._finish = weakref.finalize(self, _close, pool)
             logger.info("connected to %s: %s", self.address.shown, engine.label)
@@ -202,8 +199,18 @@ class Database:
     def _ask_whether_it_answers(self) -> None:
         # The pool only knows that it got no connection; the driver says why. Until it answers, nobody waits for more.
         self._is_suspect = True
-        self.connect().close()
+        self._ask_what_runs()
         self._is_suspect = False
+
+    def _ask_what_runs(self) -> Engine:
+        with self.connect() as connection:
+            engine = detect(connection)
+        if not engine.is_supported:
+            raise StoreError(
+                f"{self.address.shown} runs {engine.label}; PostgreSQL {OLDEST_POSTGRES} or newer is needed"
+            )
+        self._engine = engine
+        return engine
 
     def _living(self, pool: Pool, seconds: float) -> Connection:
         for _ in range(self._pool_size + 1):
@@ -212,6 +219,7 @@ class Database:
                 return connection
             connection.close()
             pool.putconn(connection)
+            self._ask_whether_it_answers()
             # What ended one has likely ended all that lie idle.
             pool.check()
         raise PoolTimeout

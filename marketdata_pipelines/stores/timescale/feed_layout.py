@@ -20,12 +20,16 @@ _LONGEST_NAME = 48
 
 @dataclass(frozen=True, slots=True)
 class FeedLayout:
-    """One row of marketdata.feeds. `definition` is the feed's version, interval, anchor and partitioning."""
+    """One row of marketdata.feeds. `definition` is the feed's version, interval, anchor and partitioning.
+
+    `vwap_ticks`: the feed's rollups know vwaps in ticks (see `vwaps`); those of feeds made by older programs do not.
+    """
 
     feed: str
     numbers: Numbers
     chunk_days: int
     definition: str
+    vwap_ticks: bool
 
     @property
     def number_type(self) -> sql.SQL:
@@ -50,7 +54,7 @@ def definition_of(feed: Feed) -> str:
 def read_layout(connection: Connection, feed_name: str) -> FeedLayout | None:
     """The feed's layout; None where the feed was never published."""
     row = connection.execute(
-        "select feed, layout, chunk_days, definition from marketdata.feeds where feed = %s", [feed_name]
+        "select feed, layout, chunk_days, definition, vwap_ticks from marketdata.feeds where feed = %s", [feed_name]
     ).fetchone()
     return None if row is None else FeedLayout(*row)
 
@@ -65,6 +69,7 @@ def write_layout(connection: Connection, feed: Feed, layout: FeedLayout) -> Feed
         "definition": layout.definition,
         # A month has no width; it is told as its longest.
         "interval_us": feed.interval.us or 31 * DAY_US,
+        "vwap_ticks": layout.vwap_ticks,
     }
     connection.execute(statement("postgres", "upsert_feed"), values)
     return layout

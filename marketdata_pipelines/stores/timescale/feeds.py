@@ -61,13 +61,13 @@ def make_feed(
     if layout is None:
         _check_schema_is_free(connection, feed.name)
         first, last = partition_span_days(feed)
-        layout = FeedLayout(feed.name, numbers, chunk_days or (last - first), "")
+        layout = FeedLayout(feed.name, numbers, chunk_days or (last - first), "", vwap_ticks=True)
     elif not layout.holds(feed) or (numbers == "double" and layout.numbers == "ticks"):
         why = "keeps prices as doubles from now on" if layout.holds(feed) else "is declared otherwise"
         logger.warning("%s %s: everything of it is published anew", feed.name, why)
         take_down(connection, feed.name)
         kept: Numbers = numbers if layout.holds(feed) else "ticks"
-        layout = replace(layout, numbers=kept, chunk_days=chunk_days or layout.chunk_days)
+        layout = replace(layout, numbers=kept, chunk_days=chunk_days or layout.chunk_days, vwap_ticks=True)
     elif chunk_days is not None and not list_chunks(connection, feed.name, is_timescale=is_timescale):
         layout = replace(layout, chunk_days=chunk_days)
     layout = write_layout(connection, feed, layout)

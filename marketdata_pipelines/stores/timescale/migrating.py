@@ -98,7 +98,10 @@ def migrate(database: "Database") -> tuple[str, ...]:
     what = "preparing the SQL store"
     if database.engine.is_read_only:
         told = "; ".join(database.engine.remarks)
-        raise StoreError(f"{what}: {database.address.shown} cannot be written ({told}); name the primary's address")
+        raise StoreError(
+            f"{what}: {database.address.shown} cannot be written ({told}); "
+            "name the primary's address, or a login that may write"
+        )
     with translated(database.address, what), _alembic_context(database) as context:
         connection = context.opts["driver_connection"]
         connection.execute("select pg_advisory_xact_lock(%s)", [_LOCK])

@@ -20,6 +20,7 @@ from marketdata_pipelines.stores.timescale.base_rows import PreparedBars, prepar
 from marketdata_pipelines.stores.timescale.chunks import fitting_days, make_chunks
 from marketdata_pipelines.stores.timescale.coarse_rows import delete_coarse, replace_coarse
 from marketdata_pipelines.stores.timescale.database import Database
+from marketdata_pipelines.stores.timescale.engine import Engine
 from marketdata_pipelines.stores.timescale.feed_layout import FeedLayout, Numbers, read_layout
 from marketdata_pipelines.stores.timescale.feeds import make_feed, needs_making
 from marketdata_pipelines.stores.timescale.locks import Connection, lock_layout, lock_partition, refreshing
@@ -55,7 +56,7 @@ class PartitionWriter:
 
     def __init__(self, database: Database) -> None:
         self.database = database
-        self._is_migrated = False
+        self._migrated: Engine | None = None
 
     @property
     def is_timescale(self) -> bool:
@@ -195,9 +196,11 @@ class PartitionWriter:
         return not self.is_timescale or not feed_rollups(feed)
 
     def _ready(self) -> None:
-        if not self._is_migrated:
+        # After an outage another server may answer, one that has not got the tables.
+        engine = self.database.engine
+        if self._migrated is not engine:
             self.database.migrate()
-            self._is_migrated = True
+            self._migrated = engine
 
 
 def _needs_doubles(prepared: PreparedBars, layout: FeedLayout | None) -> bool:

@@ -11,6 +11,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from marketdata_pipelines.stores.timescale.vwaps import from_stored
+
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int32]
@@ -41,6 +43,7 @@ class Series:
     symbols: tuple[str, ...]
     price_scales: NDArray[np.int16]
     volume_scales: NDArray[np.int16]
+    vwap_scales: NDArray[np.int16]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,7 @@ def read_series(
     symbols: Sequence[str] | None,
     price_scales: Sequence[int] | None,
     volume_scales: Sequence[int] | None,
+    vwap_scales: Sequence[int] | None,
 ) -> Series:
     """Series from arrays as the server sends them; None where there is no series."""
     return Series(
@@ -84,22 +88,23 @@ def read_series(
         tuple(symbols or ()),
         np.array(price_scales or (), np.int16),
         np.array(volume_scales or (), np.int16),
+        np.array(vwap_scales or (), np.int16),
     )
 
 
-def unpack(row: Sequence[Any]) -> BarRows:
-    """The row of a packed statement."""
-    series, packed = read_series(*row[:4]), row[4:]
+def unpack(row: Sequence[Any], *, has_vwaps: bool) -> BarRows:
+    """The row of a packed statement; `has_vwaps`: its money is vwaps as they are stored."""
+    series, packed = read_series(*row[:5]), row[5:]
     kinds = zip(_PACKED.items(), packed, strict=True)
     # Native at once: numpy may take a swapped operand's memory for its result, which Arrow then refuses.
     columns = {name: _native(np.frombuffer(data or b"", kind)) for (name, kind), data in kinds}
-    return _rows(series, {**columns, "st": columns["st"] + PG_EPOCH_US, "ts": columns["ts"] + PG_EPOCH_US})
+    return _rows(series, {**columns, "st": columns["st"] + PG_EPOCH_US, "ts": columns["ts"] + PG_EPOCH_US}, has_vwaps)
 
 
-def from_stream(series: Series, streamed: pa.Table) -> BarRows:
-    """The rows of a streamed statement (STREAMED)."""
+def from_stream(series: Series, streamed: pa.Table, *, has_vwaps: bool) -> BarRows:
+    """The rows of a streamed statement (STREAMED); `has_vwaps` as for `unpack`."""
     columns = {name: _values(streamed[name]) for name in streamed.column_names}
-    return _rows(series, columns)
+    return _rows(series, columns, has_vwaps)
 
 
 def merged(rows: BarRows) -> BarRows:
@@ -142,7 +147,7 @@ def _folded(rows: BarRows, begins: NDArray[np.bool_]) -> BarRows:
     )
 
 
-def _rows(series: Series, columns: Mapping[str, NDArray[Any]]) -> BarRows:
+def _rows(series: Series, columns: Mapping[str, NDArray[Any]], has_vwaps: bool) -> BarRows:
     at = np.searchsorted(series.ids, columns["series"])
     names = tuple(sorted(set(series.symbols)))
     rank = {name: code for code, name in enumerate(names)}
@@ -150,6 +155,9 @@ def _rows(series: Series, columns: Mapping[str, NDArray[Any]]) -> BarRows:
     order = np.lexsort((columns["ts"], columns["st"], code))
     prices = _powers(series.price_scales)[at[order]]
     floats = {name: columns[name][order] / prices for name in ("open", "high", "low", "close")}
+    money = columns["money"][order].astype(np.float64)
+    if has_vwaps and series.vwap_scales.any():
+        money = from_stored(money, series.vwap_scales[at[order]])
     return BarRows(
         names,
         code[order],
@@ -157,7 +165,7 @@ def _rows(series: Series, columns: Mapping[str, NDArray[Any]]) -> BarRows:
         columns["ts"][order].astype(np.int64),
         **floats,
         volume=columns["volume"][order] / _powers(series.volume_scales)[at[order]],
-        money=columns["money"][order].astype(np.float64),
+        money=money,
         trades=columns["trades"][order].astype(np.int64),
         mark=columns["mark"][order].astype(np.int64),
     )

@@ -148,7 +148,7 @@ class Snapshot:
         """As `latest`, whether anything is published or not."""
         which = Which(self._feed, self._feed.interval.name, EVERYTHING, symbols is not None)
         row = self._ask(packed_text(which, "newest"), self._values(symbols, EVERYTHING))[0]
-        rows = newest(unpack(row))
+        rows = newest(unpack(row, has_vwaps=True))
         return latest_answer(self._feed, rows) if len(rows) else LATEST_SCHEMA.empty_table()
 
     def totals(
@@ -168,7 +168,7 @@ class Snapshot:
         rolled = all(part.rolled for part in parts)
         which = Which(self._feed, self._feed.interval.name, wanted.shape, symbols is not None, regular_only, rolled)
         row = self._ask(packed_text(which, "totals"), self._values(symbols, wanted))[0]
-        rows = merged_symbols(unpack(row))
+        rows = merged_symbols(unpack(row, has_vwaps=False))
         return totals_answer(rows) if len(rows) else TOTALS_SCHEMA.empty_table()
 
     def _published(self, table: str, wanted: ReadRange) -> list[PublishedPart]:
@@ -195,14 +195,16 @@ class Snapshot:
         )
 
     def _rows(self, which: Which, values: Mapping[str, object], estimate: float) -> BarRows:
+        has_vwaps = which.timeframe == self._feed.interval.name
         if estimate < STREAM_ROWS:
-            return unpack(self._ask(packed_text(which, "bars"), values)[0])
+            return unpack(self._ask(packed_text(which, "bars"), values)[0], has_vwaps=has_vwaps)
         # What reads streams is compiled: only large answers wait for the compiler.
         from marketdata_pipelines.stores.timescale.copied import copy_out
 
         asked = sorted(self._ask(asked_query().as_string(), values))
-        series = read_series(*zip(*asked, strict=True)) if asked else read_series(None, None, None, None)
-        return from_stream(series, copy_out(self._connection, streamed(bars_query(which)), STREAMED, values))
+        series = read_series(*zip(*asked, strict=True)) if asked else read_series(*[None] * 5)
+        streamed_rows = copy_out(self._connection, streamed(bars_query(which)), STREAMED, values)
+        return from_stream(series, streamed_rows, has_vwaps=has_vwaps)
 
     def _clock(self, wanted: ReadRange) -> ClockRows:
         if not on_sessions(self._feed):

@@ -69,7 +69,7 @@ def replace_bars(
 ) -> Replaced:
     """Make the partition's rows those of `prepared`; with `only`, the rows of these symbols, and leave the others."""
     in_ticks = layout.numbers == "ticks"
-    series = take_series(connection, feed.name, prepared, in_ticks=in_ticks)
+    series = take_series(connection, layout, prepared)
     rows = arrange_rows(prepared, series, in_ticks=in_ticks)
     if only is None:
         there = _there(connection, feed.name, layout, window, rows)

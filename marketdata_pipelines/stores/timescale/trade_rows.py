@@ -16,6 +16,7 @@ from marketdata_pipelines.errors import BarsInvalid, BarsNotSorted, SchemaMismat
 from marketdata_pipelines.stores.timescale.base_rows import PreparedBars, Series
 from marketdata_pipelines.stores.timescale.ledger import checksum_of
 from marketdata_pipelines.stores.timescale.ticks import group_scales, ticks_array, to_ticks
+from marketdata_pipelines.stores.timescale.vwaps import ANY_SCALE
 
 COLUMNS = (
     "series_id",
@@ -58,7 +59,8 @@ def prepare_trades(feed: Feed, clock: SessionClock, trades: pa.Table) -> Prepare
     for name in PRICES:
         rows = rows.append_column(name, trades["price"])
     rows = rows.append_column("volume", nullable(size))
-    scales = group_scales([price], starts), group_scales([size], starts)
+    unasked = np.full(len(starts), ANY_SCALE, np.int16)
+    scales = group_scales([price], starts), group_scales([size], starts), unasked
     return PreparedBars(rows, [symbols[code] for code in codes[starts]], starts, at, *scales, len(np.unique(days)))
 
 

@@ -53,9 +53,7 @@ class TradeWriter:
                 return before
             layout = _checked(feed, prepared, read_layout(connection, feed.name))
             in_ticks = layout.numbers == "ticks"
-            rows = arrange_trades(
-                prepared, take_series(connection, feed.name, prepared, in_ticks=in_ticks), in_ticks=in_ticks
-            )
+            rows = arrange_trades(prepared, take_series(connection, layout, prepared), in_ticks=in_ticks)
             take_out(connection, feed.name, window, is_timescale=self._writer.is_timescale)
             count = copy_into(connection, feed.name, TRADES, COLUMNS, rows)
             entry = replace(

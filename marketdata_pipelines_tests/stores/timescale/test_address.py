@@ -97,6 +97,15 @@ def test_a_secret_is_struck_out_of_whatever_a_server_says() -> None:
         (psycopg.OperationalError('FATAL: role "u" does not exist'), StoreError, "mend the user"),
         (psycopg.OperationalError('FATAL: database "d" does not exist'), StoreError, "createdb"),
         (psycopg.errors.UniqueViolation("twice"), StoreError, "refused: twice"),
+        (psycopg.OperationalError("FATAL: sorry, too many clients already"), StoreUnavailable, "let it take more"),
+        (psycopg.OperationalError("FATAL: remaining connection slots are reserved for"), StoreUnavailable, "take more"),
+        (psycopg.OperationalError('FATAL: too many connections for role "u"'), StoreUnavailable, "limit of the role"),
+        (psycopg.OperationalError("FATAL: the database system is starting up"), StoreUnavailable, "until it is up"),
+        (psycopg.OperationalError("failed: session is read-only"), StoreUnavailable, "until a fail-over is done"),
+        (psycopg.errors.InternalError_('could not extend file "x": File too large'), StoreError, "make room on"),
+        (psycopg.errors.IoError('could not write to file "x": Disk quota exceeded'), StoreError, "make room on"),
+        (psycopg.errors.InternalError_("cache lookup failed"), StoreError, "refused: cache lookup failed"),
+        (psycopg.errors.InternalError_("tuple concurrently updated"), StoreUnavailable, "then try again"),
     ],
 )
 def test_an_error_says_whether_trying_again_helps(error: psycopg.Error, kind: type[StoreError], told: str) -> None:
@@ -106,6 +115,39 @@ def test_an_error_says_whether_trying_again_helps(error: psycopg.Error, kind: ty
     assert type(caught.value) is kind
     assert told in str(caught.value)
     assert str(caught.value).startswith("reading: h:5432/market ")
+
+
+def of_several(*reasons: str) -> psycopg.OperationalError:
+    """What the driver raises when no server of an address takes the connection."""
+    each = [f"- host: 'h{at}', port: '5432', hostaddr: '10.0.0.{at}': {why}" for at, why in enumerate(reasons)]
+    heading = "Multiple connection attempts failed. All failures were:"
+    return psycopg.OperationalError("\n".join([reasons[-1], heading, *each]))
+
+
+AWAY = "connection failed: connection to h failed: Connection refused\n\tIs the server running on that host?"
+WRONG = 'connection failed: connection to g failed: FATAL: password authentication failed for user "u"'
+
+
+@pytest.mark.parametrize(
+    ("reasons", "kind", "told"),
+    [
+        ([AWAY, AWAY], StoreUnavailable, "did not answer: connection to h failed: Connection refused; see that the"),
+        (
+            [AWAY, WRONG],
+            StoreUnavailable,
+            'h failed: Connection refused; connection to g failed: FATAL: .* "u"; see th',
+        ),
+        ([WRONG, WRONG], StoreError, 'refused: connection to g failed: FATAL: password .* "u"; mend the user'),
+        (["to h failed: session is read-only", AWAY], StoreUnavailable, "read-only; connection to h .*; wait until a"),
+    ],
+)
+def test_each_of_several_servers_says_why_not_and_one_that_may_come_back_decides(
+    reasons: list[str], kind: type[StoreError], told: str
+) -> None:
+    with pytest.raises(StoreError, match=told) as caught, translated(read_address("postgresql://h/market"), "reading"):
+        raise of_several(*reasons)
+
+    assert type(caught.value) is kind
 
 
 @settings(phases=(Phase.explicit, Phase.generate), max_examples=200, deadline=None)

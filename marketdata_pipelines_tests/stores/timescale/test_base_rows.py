@@ -23,6 +23,7 @@ from marketdata_pipelines.stores.timescale.copied import copy_out
 from marketdata_pipelines.stores.timescale.database import Database
 from marketdata_pipelines.stores.timescale.publishing import TimescaleStore
 from marketdata_pipelines.stores.timescale.rollups import Window
+from marketdata_pipelines.stores.timescale.vwaps import ANY_SCALE
 from marketdata_pipelines_tests.builders import LATER, bar_table, make_feed, minutes
 from marketdata_pipelines_tests.published_bars import Shape, partition_bars
 
@@ -41,7 +42,20 @@ def test_each_symbol_has_the_scales_its_values_need() -> None:
 
     assert found.symbols == ["A", "B"]
     assert (found.price_scales.tolist(), found.volume_scales.tolist()) == ([2, 4], [0, 3])
+    # Of one no vwap is known; of the other most are quotients.
+    assert found.vwap_scales.tolist() == [ANY_SCALE, 0]
     assert found.are_decimal
+
+
+def test_vwaps_are_ticks_where_they_are_decimal() -> None:
+    rows = minutes("A", "2024-07-02 13:30", 3)
+    bars = prepared(bar_table([{**rows[0], "vwap": 10.25}, {**rows[1], "vwap": 31 / 3}, {**rows[2], "vwap": None}]))
+
+    stored = arrange_rows(bars, [Series(1, 2, 0, 2)], in_ticks=True).table["vwap"].to_pylist()
+    kept = arrange_rows(bars, [Series(1, 2, 0, 0)], in_ticks=True).table["vwap"].to_pylist()
+
+    assert stored == [1025.0, 31 / 3, None]
+    assert kept == [10.25, 31 / 3, None]
 
 
 def test_rows_are_ordered_by_series_and_session_clock() -> None:

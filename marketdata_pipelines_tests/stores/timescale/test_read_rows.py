@@ -15,17 +15,17 @@ from marketdata_pipelines.stores.timescale.read_rows import (
 )
 
 Row = tuple[int, int, int, float, float, float, float, float, float, int, int]
-SERIES = ([3, 5, 9], ["B", "A", "A"], [2, 2, 4], [0, 0, 1])
+SERIES = ([3, 5, 9], ["B", "A", "A"], [2, 2, 4], [0, 0, 1], [0, 3, 2])
 NAN = float("nan")
 
 
-def packed(rows: list[Row], series: tuple[list[Any], ...] = SERIES) -> BarRows:
+def packed(rows: list[Row], series: tuple[list[Any], ...] = SERIES, *, has_vwaps: bool = False) -> BarRows:
     """Rows of (series, st, ts, open, high, low, close, volume, money, trades, mark) as the server packs them."""
     kinds = ("i", "q", "q", "d", "d", "d", "d", "d", "d", "q", "i")
     columns = [
         struct.pack(f">{len(rows)}{kind}", *values) for kind, values in zip(kinds, zip(*rows, strict=True), strict=True)
     ]
-    return unpack([*series, *columns])
+    return unpack([*series, *columns], has_vwaps=has_vwaps)
 
 
 def test_rows_are_rescaled_by_their_series_and_sorted_by_symbol_and_clock() -> None:
@@ -44,6 +44,21 @@ def test_rows_are_rescaled_by_their_series_and_sorted_by_symbol_and_clock() -> N
     assert np.isnan(found.volume[2])
     assert found.st.tolist() == [PG_EPOCH_US, PG_EPOCH_US + 60, PG_EPOCH_US]
     assert found.trades.tolist() == [3, -1, 4]
+
+
+def test_vwaps_are_ticks_of_their_series_where_they_are_whole_numbers() -> None:
+    rows: list[Row] = [
+        (5, 0, 1, 105, 107, 101, 106, 7, 1_060.0, 3, 1),
+        (5, 60, 61, 105, 107, 101, 106, 7, 1.06125, 3, 1),
+        (5, 120, 121, 105, 107, 101, 106, 7, NAN, 3, 1),
+        (9, 180, 181, 10_500, 10_700, 10_100, 10_600, 25, 106.0, -1, 1),
+        (3, 0, 1, 700, 700, 700, 700, NAN, 7.0, 4, 1),
+    ]
+
+    vwaps, sums = packed(rows, has_vwaps=True).money, packed(rows).money
+
+    assert np.array_equal(vwaps, [1.06, 1.06125, NAN, 1.06, 7.0], equal_nan=True)
+    assert np.array_equal(sums, [1_060.0, 1.06125, NAN, 106.0, 7.0], equal_nan=True)
 
 
 def test_a_bucket_that_two_series_share_is_one() -> None:
@@ -97,10 +112,10 @@ def test_the_newest_row_is_the_latest_by_time() -> None:
 
 
 def test_nothing_is_no_rows() -> None:
-    found = unpack([*SERIES, *[None] * 11])
+    found = unpack([*SERIES, *[None] * 11], has_vwaps=True)
 
     assert len(merged(found)) == len(newest(found)) == len(merged_symbols(found)) == 0
-    assert len(unpack([None] * 15)) == 0
+    assert len(unpack([None] * 16, has_vwaps=False)) == 0
 
 
 def test_many_rows_are_in_this_machines_order_of_bytes() -> None:

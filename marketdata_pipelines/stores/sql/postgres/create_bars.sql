@@ -1,4 +1,5 @@
--- One row a base bar: (series_id, st). st is the session clock (see domain/session_clock.py), ts the open in UTC.
+-- One row a base bar: (series_id, st). st is the session clock (see domain/session_clock.py), ts the open in UTC. A vwap
+-- that is a whole number is ticks of its series' vwap_scale, any other the vwap itself (see stores/timescale/vwaps.py).
 create table if not exists {schema}.bars (
     series_id int not null,
     st timestamp not null,

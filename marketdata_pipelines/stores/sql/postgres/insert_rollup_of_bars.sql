@@ -10,7 +10,11 @@ select b.series_id,
        (array_agg(b.close order by b.st))[count(*)::int],
        case when count(b.volume) = count(*) then sum(b.volume)::{number} end,
        case when count(b.volume) = count(*) then
-           coalesce(sum(b.vwap * b.volume), 0) / power(10::float8, min(s.volume_scale)::float8)
+           coalesce(sum(
+               case when b.vwap = trunc(b.vwap) then b.vwap / power(10::float8, s.vwap_scale::float8) else b.vwap end
+               * b.volume
+           ), 0)
+           / power(10::float8, min(s.volume_scale)::float8)
            + coalesce(sum(
                (b.high::float8 + b.low::float8 + b.close::float8) * b.volume::float8
              ) filter (where b.vwap is null), 0)

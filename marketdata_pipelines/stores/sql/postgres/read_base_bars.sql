@@ -1,5 +1,5 @@
 -- grain: one row a bar of the feed's own interval, prices and volume in the ticks of its series; key (series_id, st).
--- `money` is the source's vwap, `mark` tells the regular session (1) from the extended hours (0).
+-- `money` is the source's vwap as it is stored (see create_bars), `mark` tells the regular session (1) from the extended hours (0).
 select
     b.series_id,
     b.st,

@@ -6,6 +6,7 @@ select
     series.symbols,
     series.price_scales,
     series.volume_scales,
+    series.vwap_scales,
     packed.series_id,
     packed.st,
     packed.ts,
@@ -22,7 +23,8 @@ from (
         array_agg(series_id order by series_id) as ids,
         array_agg(symbol order by series_id) as symbols,
         array_agg(price_scale order by series_id) as price_scales,
-        array_agg(volume_scale order by series_id) as volume_scales
+        array_agg(volume_scale order by series_id) as volume_scales,
+        array_agg(vwap_scale order by series_id) as vwap_scales
     from asked
 ) as series
 cross join (

@@ -10,7 +10,10 @@ select
     (array_agg(b.close order by b.ts desc))[1]::float8 as close,
     case when count(b.volume) = count(*) then sum(b.volume) end::float8 as volume,
     case when count(b.volume) = count(*) then sum(
-        coalesce(b.vwap, (b.high::float8 + b.low::float8 + b.close::float8) / 3 / 10::float8 ^ a.price_scale::float8)
+        coalesce(
+            case when b.vwap = trunc(b.vwap) then b.vwap / 10::float8 ^ a.vwap_scale::float8 else b.vwap end,
+            (b.high::float8 + b.low::float8 + b.close::float8) / 3 / 10::float8 ^ a.price_scale::float8
+        )
         * (b.volume::float8 / 10::float8 ^ a.volume_scale::float8)
     ) end as money,
     case when count(b.trade_count) = count(*) then sum(b.trade_count) end::int8 as trade_count,

@@ -7,7 +7,7 @@ select s.symbol,
        b.low / power(10::float8, s.price_scale::float8) as low,
        b.close / power(10::float8, s.price_scale::float8) as close,
        b.volume / power(10::float8, s.volume_scale::float8) as volume,
-       b.vwap,
+       case when b.vwap = trunc(b.vwap) then b.vwap / power(10::float8, s.vwap_scale::float8) else b.vwap end as vwap,
        b.trade_count,
        b.regular
 from {schema}.bars b
