@@ -99,7 +99,9 @@ def _store(settings: "Settings") -> "RedisStore":
 
     if settings.redis_url is None:
         raise SettingsInvalid("no Redis is configured; set MARKETDATA_REDIS_URL to redis://host:port/0")
+    from marketdata_pipelines.pipeline.serving_stores import keep_rules
     from marketdata_pipelines.stores.redis.store import RedisStore
 
     # Whoever waits for these has more patience than a reader of prices.
-    return RedisStore.at(settings.redis_url.get_secret_value(), settings.redis_namespace, timeout_seconds=5.0)
+    url, keep = settings.redis_url.get_secret_value(), keep_rules(settings)
+    return RedisStore.at(url, settings.redis_namespace, keep, timeout_seconds=5.0)

@@ -38,7 +38,7 @@ def stats_record(store: "RedisStore") -> dict[str, Any]:
         ],
         "events": events,
         "processes": [{"process": each.process, **asdict(each.l1)} for each in processes],
-        "redis": {**asdict(server), "warning": server.warning},
+        "redis": {**asdict(server), "warning": server.warning(kept.budget_bytes)},
         "kept": asdict(kept),
     }
 
@@ -62,6 +62,9 @@ def stats_lines(record: dict[str, Any]) -> list[str]:
         f"Redis: {redis['used_bytes'] / 1e6:,.1f}{limit or ' MB'}, {redis['keys']:,} keys, "
         f"{redis['evicted']:,} evicted, {redis['hits']:,} hits, {redis['misses']:,} misses"
     )
+    if kept["budget_bytes"]:
+        dropped = f", {kept['dropped']:,} groups of values dropped for it" if kept["dropped"] else ""
+        lines.append(f"budget: {kept['bytes'] / 1e6:,.1f} of {kept['budget_bytes'] / 1e6:,.0f} MB{dropped}")
     for table in kept["tables"]:
         size = f"{table['bytes'] / 1e6:,.1f} MB, {table['keys']:,} values, {table['partitions']:,} partitions"
         lines.append(f"  {table['feed']} {table['table']}: {size}")

@@ -4,10 +4,15 @@ Both are optional: one that no variable names is well.
 """
 
 from collections.abc import Iterator
+from contextlib import closing
+from typing import TYPE_CHECKING
 
 from marketdata_pipelines.cli.diagnosis import Finding, State
 from marketdata_pipelines.errors import MarketDataError
 from marketdata_pipelines.settings.environment import Settings
+
+if TYPE_CHECKING:
+    from marketdata_pipelines.stores.redis.memory import NamespaceMemory, ServerMemory
 
 _SQL = "sql store"
 _REDIS = "redis"
@@ -17,7 +22,7 @@ _SECONDS = 10.0
 def diagnose_stores(settings: Settings) -> Iterator[Finding]:
     """Which engines run, whether they answer, whether the layout is this program's, and what the login may."""
     yield from _sql_store(settings.timescale_dsn.get_secret_value() if settings.timescale_dsn else "")
-    yield _redis(settings.redis_url.get_secret_value() if settings.redis_url else "")
+    yield from _redis(settings)
 
 
 def _sql_store(dsn: str) -> Iterator[Finding]:
@@ -63,12 +68,34 @@ def _layout(version: str | None) -> Finding:
     return Finding(what, State.BROKEN, told, "update marketdata-pipelines")
 
 
-def _redis(url: str) -> Finding:
-    if not url:
-        return Finding(_REDIS, State.OK, "none: MARKETDATA_REDIS_URL is not set")
+def _redis(settings: Settings) -> Iterator[Finding]:
+    if settings.redis_url is None:
+        yield Finding(_REDIS, State.OK, "none: MARKETDATA_REDIS_URL is not set")
+        return
+    from marketdata_pipelines.pipeline.serving_stores import keep_rules
     from marketdata_pipelines.stores.redis.client import describe
+    from marketdata_pipelines.stores.redis.store import RedisStore
 
+    url, keep = settings.redis_url.get_secret_value(), keep_rules(settings)
     try:
-        return Finding(_REDIS, State.OK, describe(url))
+        yield Finding(_REDIS, State.OK, describe(url))
+        with closing(RedisStore.at(url, settings.redis_namespace, keep, timeout_seconds=_SECONDS)) as store:
+            memory, kept = store.server_memory(), store.namespace_memory()
     except MarketDataError as error:
-        return Finding(_REDIS, State.BROKEN, str(error))
+        yield Finding(_REDIS, State.BROKEN, str(error))
+        return
+    told, _, advice = (memory.warning(keep.budget_bytes) or "").partition(": ")
+    state = State.NOTE if told else State.OK
+    yield Finding(f"{_REDIS} memory", state, "; ".join(filter(None, (_memory(memory, kept), told))), advice)
+
+
+def _memory(server: "ServerMemory", kept: "NamespaceMemory") -> str:
+    """What the namespace takes of its budget, and what gave way on the server."""
+    budget = f" of a budget of {_mb(kept.budget_bytes)} MB" if kept.budget_bytes else ", without a budget"
+    dropped = f", {kept.dropped:,} times something dropped for it" if kept.dropped else ""
+    evicted = f"; {server.evicted:,} keys evicted by the server" if server.evicted else ""
+    return f"{_mb(kept.bytes)} MB in this namespace{budget}{dropped}{evicted}"
+
+
+def _mb(count: int) -> str:
+    return f"{count / 1e6:,.1f}"

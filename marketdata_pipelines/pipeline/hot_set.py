@@ -81,16 +81,13 @@ def fill_hot_set(lake: Lake, redis: "OpenRedis", feed: Feed, *, everything: bool
     for table, key in _outlived(lake, store, feed):
         store.withdraw(feed.name, table, key)
         redis.tell(Group(feed.name, table, key, ""))
-    newest = max((key for table, key in wanted_revisions(lake, feed) if table == VALIDATED_BARS), default="")
     for table, key in wanted:
-        written = _put_latest(lake, redis, feed) if table == LATEST else _put(lake, redis, feed, table, key, newest)
+        written = _put_latest(lake, redis, feed) if table == LATEST else _put(lake, redis, feed, table, key)
         if written is not None:
             yield written
 
 
-def _put(lake: Lake, redis: "OpenRedis", feed: Feed, table: str, key: str, newest: str) -> HotWritten | None:
-    from marketdata_pipelines.stores.redis.latest import LatestPart
-
+def _put(lake: Lake, redis: "OpenRedis", feed: Feed, table: str, key: str) -> HotWritten | None:
     began = time.monotonic()
     found = stored_rows(lake, feed.name, table, key)
     if found is None:
@@ -101,9 +98,6 @@ def _put(lake: Lake, redis: "OpenRedis", feed: Feed, table: str, key: str, newes
         horizon_of(lake, feed, hot_tables(feed)[table], key),
     )
     pointed = redis.store.publish_bars(group, rows, horizon_us)
-    if table == VALIDATED_BARS:
-        part = LatestPart(key, stored.inputs, horizon_us, newest=key == newest, complete=True)
-        redis.store.put_latest(feed.name, part, rows)
     if pointed.moved:
         redis.tell(group)
     return HotWritten(table, key, rows.num_rows, rows.nbytes, stored.inputs, time.monotonic() - began)

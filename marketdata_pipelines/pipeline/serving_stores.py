@@ -8,12 +8,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from marketdata_pipelines.domain.tables import LATEST_BARS
 from marketdata_pipelines.errors import SettingsInvalid
 from marketdata_pipelines.settings.environment import Settings
 from marketdata_pipelines.stores.redis.keys import Group
 
 if TYPE_CHECKING:
     from marketdata_pipelines.stores.redis.client import RedisClient
+    from marketdata_pipelines.stores.redis.memory import KeepRules
     from marketdata_pipelines.stores.redis.store import RedisStore
     from marketdata_pipelines.stores.timescale.publishing import TimescaleStore
 
@@ -55,6 +57,24 @@ class OpenRedis:
         publish(self.client, self.namespace, Change(group.feed, group.table, group.partition, group.revision))
 
 
+def keep_rules(settings: Settings) -> "KeepRules":
+    """How long values are kept in Redis, which are compressed, and how much they may take, as the settings say."""
+    from marketdata_pipelines.stores.redis.memory import KeepRules
+    from marketdata_pipelines.stores.redis.store import LATEST
+
+    times, zstd_kb, budget_mb = settings.redis_times, settings.redis_zstd_kb, settings.redis_mb
+    by_table = dict(times.by_table)
+    if LATEST_BARS in by_table:
+        # What says which last bars are the newest is kept as long as they are.
+        by_table[LATEST] = by_table[LATEST_BARS]
+    return KeepRules(
+        by_table,
+        times.default_seconds,
+        zstd_bytes=None if zstd_kb is None else zstd_kb * 1_000,
+        budget_bytes=None if budget_mb is None else budget_mb * 1_000_000,
+    )
+
+
 @contextmanager
 def redis_store(settings: Settings) -> Iterator[OpenRedis]:
     """The configured Redis; closed afterwards.
@@ -69,6 +89,7 @@ def redis_store(settings: Settings) -> Iterator[OpenRedis]:
     # Whole partitions are written: more than the moment a reader would wait.
     client = connect(settings.redis_url.get_secret_value(), timeout_seconds=_REDIS_SECONDS)
     try:
-        yield OpenRedis(RedisStore(client, settings.redis_namespace), client, settings.redis_namespace)
+        store = RedisStore(client, settings.redis_namespace, keep_rules(settings))
+        yield OpenRedis(store, client, settings.redis_namespace)
     finally:
         client.close()

@@ -5,16 +5,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from marketdata_pipelines.errors import SettingsInvalid
+from marketdata_pipelines.settings.redis_keep import RedisTtl, read_ttl
 
 
 class Settings(BaseSettings):
     """Where everything lies. MARKETDATA_HOME moves the whole data folder, feeds.yaml included."""
 
-    model_config = SettingsConfigDict(env_prefix="MARKETDATA_", frozen=True, extra="ignore")
+    # A variable that is set to nothing is not set: that is how many tools leave one out.
+    model_config = SettingsConfigDict(env_prefix="MARKETDATA_", frozen=True, extra="ignore", env_ignore_empty=True)
 
     home: Path = Path("data")
     log_level: str = "WARNING"
@@ -33,8 +35,11 @@ class Settings(BaseSettings):
             super().__init__(**values)
         except ValidationError as error:
             # Never the value itself: it may be a secret.
-            wrong = [f"MARKETDATA_{str(each['loc'][0]).upper()}: {each['msg']}" for each in error.errors()]
-            raise SettingsInvalid(f"{'; '.join(wrong)}; mend or unset it") from None
+            wrong = [
+                (str(each["loc"][0]).upper(), each["msg"].removeprefix("Value error, ")) for each in error.errors()
+            ]
+            told = "; ".join(f"MARKETDATA_{name}: {why}" for name, why in wrong)
+            raise SettingsInvalid(f"{told}; mend or unset it") from None
 
     # A serving store in PostgreSQL, with or without TimescaleDB: postgresql://user:password@host/database; unset: none.
     timescale_dsn: SecretStr | None = None
@@ -42,9 +47,26 @@ class Settings(BaseSettings):
     redis_url: SecretStr | None = None
     # What every key in Redis begins with: several installations may share a server.
     redis_namespace: str = Field(default="marketdata", pattern=r"^[A-Za-z0-9_.-]+$")
+    # How long values are kept there: one time for all tables, and others by table.
+    redis_ttl: str = "7d"
+    # How much the namespace may take there, by what its values hold; unset: as much as the server gives.
+    redis_mb: int | None = Field(default=None, ge=1)
+    # From which size on values are compressed; unset: none is.
+    redis_zstd_kb: int | None = Field(default=None, ge=1)
     # How much each process keeps of what it was asked for, and how long before it looks again.
     cache_mb: int = Field(default=64, ge=0)
     cache_seconds: float = Field(default=2.0, ge=0)
+
+    @field_validator("redis_ttl")
+    @classmethod
+    def _check_redis_ttl(cls, text: str) -> str:
+        read_ttl(text)
+        return text
+
+    @property
+    def redis_times(self) -> RedisTtl:
+        """For how long values are kept in Redis."""
+        return read_ttl(self.redis_ttl)
 
     @cached_property
     def folder(self) -> Path:

@@ -1,5 +1,6 @@
 """What doctor finds of the serving stores."""
 
+import itertools
 from pathlib import Path
 
 import psycopg
@@ -10,6 +11,7 @@ from marketdata_pipelines.cli.store_diagnosis import diagnose_stores
 from marketdata_pipelines.settings.environment import Settings
 from marketdata_pipelines.stores.timescale.database import Database
 from marketdata_pipelines.stores.timescale.migrating import newest_version
+from marketdata_pipelines_tests.redis_servers import start_redis
 from marketdata_pipelines_tests.store_databases import command, store_database, store_dsn
 
 __all__ = ["store_database", "store_dsn"]
@@ -21,7 +23,7 @@ def _no_stores(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MARKETDATA_REDIS_URL", raising=False)
 
 
-def _findings(tmp_path: Path, **values: str) -> dict[str, Finding]:
+def _findings(tmp_path: Path, **values: str | int | None) -> dict[str, Finding]:
     return {found.what: found for found in diagnose_stores(Settings(home=tmp_path, **values))}
 
 
@@ -109,6 +111,32 @@ def test_a_redis_that_answers_is_told(tmp_path: Path, redis_url: str) -> None:
     assert found.state is State.OK
     assert found.text.startswith("Redis ")
     assert "standalone" in found.text
+
+
+@pytest.mark.parametrize(
+    ("options", "budget", "state", "told", "advice"),
+    [
+        ((), None, State.NOTE, "0.0 MB in this namespace, without a budget; Redis has no maxmemory", "set one"),
+        ((), 64, State.OK, "0.0 MB in this namespace of a budget of 64.0 MB", ""),
+        (("100mb", "noeviction"), None, State.NOTE, "Redis refuses to write once it holds", "set maxmemory-policy"),
+        (("100mb", "noeviction"), 64, State.OK, "of a budget of 64.0 MB", ""),
+        (("100mb", "noeviction"), 200, State.NOTE, "Redis refuses to write", "or a budget below it"),
+        (("100mb", "allkeys-lru"), None, State.OK, "without a budget", ""),
+    ],
+)
+def test_what_redis_may_take_and_does_when_full_is_told(
+    tmp_path: Path, options: tuple[str, ...], budget: int | None, state: State, told: str, advice: str
+) -> None:
+    limits = tuple(itertools.chain(*zip(("--maxmemory", "--maxmemory-policy"), options, strict=False)))
+    server = start_redis(tmp_path / "redis", *limits)
+
+    found = _findings(tmp_path, redis_url=server.url, redis_mb=budget)["redis memory"]
+    server.stop()
+
+    assert found.state is state
+    assert told in found.text
+    assert advice in found.advice
+    assert bool(found.advice) == bool(advice)
 
 
 def test_a_redis_that_does_not_answer_is_broken_and_its_password_hidden(tmp_path: Path) -> None:

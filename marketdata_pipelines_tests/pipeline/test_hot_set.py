@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-import pyarrow as pa
 import pytest
 from pydantic import SecretStr
 
@@ -96,4 +95,4 @@ def test_every_change_is_told(filled: Lake, redis: OpenRedis, monkeypatch: pytes
 
 def test_an_empty_lake_has_no_hot_set(lake: Lake, redis: OpenRedis) -> None:
     assert list(fill_hot_set(lake, redis, FEED)) == []
-    assert isinstance(redis.store.get_latest("shares"), pa.Table)
+    assert redis.store.namespace_memory().tables == ()

@@ -61,3 +61,34 @@ def test_the_storage_address_is_shown_nowhere(monkeypatch: pytest.MonkeyPatch) -
     settings = Settings()
 
     assert "hunter2" not in f"{settings!r} {settings} {settings.model_dump_json()}"
+
+
+def test_what_redis_keeps_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MARKETDATA_REDIS_TTL", "7d, bars_5m=2d")
+    monkeypatch.setenv("MARKETDATA_REDIS_MB", "512")
+    monkeypatch.setenv("MARKETDATA_REDIS_ZSTD_KB", "64")
+
+    settings = Settings()
+
+    assert (settings.redis_times.default_seconds, dict(settings.redis_times.by_table)) == (
+        604_800,
+        {"bars_5m": 172_800},
+    )
+    assert (settings.redis_mb, settings.redis_zstd_kb) == (512, 64)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("REDIS_TTL", "a week", "MARKETDATA_REDIS_TTL: 'a week' is no time that values can be kept; .* like 30m"),
+        ("REDIS_MB", "0", "MARKETDATA_REDIS_MB: Input should be greater than or equal to 1"),
+        ("REDIS_ZSTD_KB", "much", "MARKETDATA_REDIS_ZSTD_KB: Input should be a valid integer"),
+    ],
+)
+def test_what_redis_cannot_keep_is_told_by_variable(
+    name: str, value: str, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"MARKETDATA_{name}", value)
+
+    with pytest.raises(SettingsInvalid, match=told):
+        Settings()

@@ -18,6 +18,7 @@ from marketdata_pipelines.orchestration.io_managers.partitioned import (
     Written,
     symbols_in,
 )
+from marketdata_pipelines.pipeline.serving_stores import keep_rules
 from marketdata_pipelines.settings.environment import Settings
 from marketdata_pipelines.stores.redis.keys import Group
 
@@ -35,6 +36,7 @@ _SUFFIX = "@asset"
 class RedisIOManager(PartitionedIOManager):
     """Keeps an asset in Redis for `ttl_seconds`: a value a partition, and a pointer to its newest revision.
 
+    Tables of `zstd_bytes` or more are compressed; over `budget_bytes` of the namespace old values are dropped.
     Every process that listens is told of a new revision. Give `url` as an `EnvVar`: Dagster shows what resources are
     configured with.
     """
@@ -42,6 +44,8 @@ class RedisIOManager(PartitionedIOManager):
     url: str
     namespace: str = "marketdata"
     ttl_seconds: int = _WEEK_SECONDS
+    zstd_bytes: int | None = None
+    budget_bytes: int | None = None
     _client: Any = PrivateAttr(default=None)
 
     def teardown_after_execution(self, context: InitResourceContext) -> None:
@@ -87,17 +91,25 @@ class RedisIOManager(PartitionedIOManager):
 
         if self._client is None:
             self._client = connect(self.url, timeout_seconds=_SECONDS)
-        return self._client, RedisStore(self._client, self.namespace, KeepRules(default_ttl_seconds=self.ttl_seconds))
+        keep = KeepRules({}, self.ttl_seconds, self.zstd_bytes, self.budget_bytes)
+        return self._client, RedisStore(self._client, self.namespace, keep)
 
 
 def redis_io_manager(settings: Settings) -> RedisIOManager:
-    """The IO manager over the configured Redis; its address stays in the environment.
+    """The IO manager over the configured Redis, keeping what the settings say; its address stays in the environment.
 
     Errors: SettingsInvalid where none is configured.
     """
     if settings.redis_url is None:
         raise SettingsInvalid("no Redis is configured; set MARKETDATA_REDIS_URL")
-    return RedisIOManager(url=EnvVar("MARKETDATA_REDIS_URL"), namespace=settings.redis_namespace)
+    keep = keep_rules(settings)
+    return RedisIOManager(
+        url=EnvVar("MARKETDATA_REDIS_URL"),
+        namespace=settings.redis_namespace,
+        ttl_seconds=keep.default_ttl_seconds,
+        zstd_bytes=keep.zstd_bytes,
+        budget_bytes=keep.budget_bytes,
+    )
 
 
 def _selected(place: Place, table: pa.Table, columns: Sequence[str]) -> pa.Table:

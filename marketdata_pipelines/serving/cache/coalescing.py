@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 Value = TypeVar("Value")
@@ -10,9 +10,9 @@ Value = TypeVar("Value")
 
 @dataclass(slots=True)
 class _Flight:
-    """A load on its way, and what became of it."""
+    """A load on its way, and what became of it; `done` is there once somebody waits for it."""
 
-    done: threading.Event = field(default_factory=threading.Event)
+    done: threading.Event | None = None
     value: Any = None
     error: BaseException | None = None
 
@@ -40,8 +40,12 @@ class Coalescing:
                 mine = flight is None
                 if flight is None:
                     flight = self._flights[key] = _Flight()
+                elif flight.done is None:
+                    # Hardly any load is waited for: making this takes longer than the rest of it.
+                    flight.done = threading.Event()
             if mine:
                 return self._fly(key, flight, loader), True
+            assert flight.done is not None
             flight.done.wait()
             if flight.error is None:
                 return flight.value, False
@@ -63,5 +67,6 @@ class Coalescing:
             # Forgotten before those who wait wake up, so that whoever comes now does not meet an ended one.
             with self._lock:
                 del self._flights[key]
-            flight.done.set()
+            if flight.done is not None:
+                flight.done.set()
         return found

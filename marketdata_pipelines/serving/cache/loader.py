@@ -19,6 +19,9 @@ from marketdata_pipelines.stores.lake.lake import Lake
 class Loader(Protocol):
     """Reads what the tiers above do not have."""
 
+    # Whether `partition` gives all that is stored of a symbol: only that is handed to other processes.
+    gives_stored_rows: bool
+
     def latest(self, feed: Feed) -> Latest:
         """The last bar of each symbol, and what it was made of."""
         ...
@@ -45,6 +48,8 @@ class LakeLoader:
 
     `views` answers a view over two session dates: `LakeReader.table`, or its like.
     """
+
+    gives_stored_rows = True
 
     def __init__(self, lake: Lake, views: Callable[..., pa.Table]) -> None:
         self._lake, self._views = lake, views

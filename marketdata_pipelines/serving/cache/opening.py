@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from marketdata_pipelines.errors import SettingsInvalid
+from marketdata_pipelines.pipeline.serving_stores import keep_rules
 from marketdata_pipelines.serving.cache.loader import LakeLoader, Loader
-from marketdata_pipelines.serving.cache.revisions import LakeRevisions, PublishedRevisions
+from marketdata_pipelines.serving.cache.revisions import LakeRevisions, PublishedRevisions, RevisionSource
 from marketdata_pipelines.serving.cache.statistics import Statistics, process_statistics
 from marketdata_pipelines.serving.cache.tiers import CacheTiers
 from marketdata_pipelines.settings.environment import Settings
@@ -28,23 +29,40 @@ def open_tiers(
 ) -> CacheTiers:
     """The tiers over a lake; with Redis where MARKETDATA_REDIS_URL is set. Whoever opened them closes them.
 
+    Where there is no lake and MARKETDATA_TIMESCALE_DSN is set, they are over the SQL store (see `open_store_tiers`).
     `views` is `LakeReader.table`, or its like. `listens`: hear in a thread what others publish, and share this
     process's figures; for processes that stay.
     """
+    if settings.timescale_dsn is not None and not lake.layout.catalog.exists():
+        return open_store_tiers(settings, listens=listens, statistics=statistics)
     counted = statistics or process_statistics()
     second = open_second(settings, counted, listens=listens)
-    tiers = CacheTiers(
-        LakeLoader(lake, views),
-        LakeRevisions(lake.layout.catalog),
-        second,
-        max_bytes=settings.cache_mb * 1_000_000,
-        statistics=counted,
+    return _joined(
+        settings, LakeLoader(lake, views), LakeRevisions(lake.layout.catalog), second, counted, listens=listens
     )
-    if second is not None:
-        from marketdata_pipelines.serving.cache.sharing import SHARE_SECONDS, FigureSharing
 
-        sharing = FigureSharing(second, counted, tiers.l1, seconds_between=SHARE_SECONDS if listens else None)
-        tiers.at_close(sharing.close)
+
+def open_store_tiers(settings: Settings, *, listens: bool = False, statistics: Statistics | None = None) -> CacheTiers:
+    """The tiers of a process without a lake, such as a dashboard's: the SQL store behind memory and Redis, where set.
+
+    What was published there is answered at the latest MARKETDATA_CACHE_SECONDS later (0: at once, its ledger being
+    asked before each answer); `listens` as in `open_tiers`. Views are not answered.
+
+    Errors: SettingsInvalid where no SQL store is configured. A store that does not answer is told by the answers.
+    """
+    if settings.timescale_dsn is None:
+        raise SettingsInvalid(
+            "no SQL store is configured; set MARKETDATA_TIMESCALE_DSN to postgresql://user:password@host/database"
+        )
+    from marketdata_pipelines.serving.cache.store_loader import LedgerReading, StoreLoader
+    from marketdata_pipelines.stores.timescale.database import Database
+
+    counted = statistics or process_statistics()
+    database = Database(settings.timescale_dsn.get_secret_value())
+    revisions = PublishedRevisions(LedgerReading(database), settings.cache_seconds)
+    second = open_second(settings, counted, listens=listens)
+    tiers = _joined(settings, StoreLoader(database), revisions, second, counted, listens=listens)
+    tiers.at_close(database.close)
     return tiers
 
 
@@ -60,7 +78,7 @@ def open_published_tiers(settings: Settings, loader: Loader, *, statistics: Stat
     if second is None:
         raise SettingsInvalid("no Redis is configured; set MARKETDATA_REDIS_URL to redis://host:port/0")
     revisions = PublishedRevisions(second.revisions, settings.cache_seconds)
-    return CacheTiers(loader, revisions, second, max_bytes=settings.cache_mb * 1_000_000, statistics=counted)
+    return _joined(settings, loader, revisions, second, counted, listens=True)
 
 
 def open_second(settings: Settings, statistics: Statistics, *, listens: bool = False) -> "SecondTier | None":
@@ -76,8 +94,27 @@ def open_second(settings: Settings, statistics: Statistics, *, listens: bool = F
 
     url = settings.redis_url.get_secret_value()
     return SecondTier(
-        RedisStore.at(url, settings.redis_namespace),
+        RedisStore.at(url, settings.redis_namespace, keep_rules(settings)),
         statistics,
         name=f"Redis at {masked(url)}",
         listen=partial(connect, url) if listens else None,
     )
+
+
+def _joined(
+    settings: Settings,
+    loader: Loader,
+    revisions: RevisionSource,
+    second: "SecondTier | None",
+    counted: Statistics,
+    *,
+    listens: bool,
+) -> CacheTiers:
+    """The tiers together; what they did is shared over Redis, where there is one."""
+    tiers = CacheTiers(loader, revisions, second, max_bytes=settings.cache_mb * 1_000_000, statistics=counted)
+    if second is not None:
+        from marketdata_pipelines.serving.cache.sharing import SHARE_SECONDS, FigureSharing
+
+        sharing = FigureSharing(second, counted, tiers.l1, seconds_between=SHARE_SECONDS if listens else None)
+        tiers.at_close(sharing.close)
+    return tiers

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 # Older partitions are not kept in Redis: whoever reads through a history must not push out the hot set.
 HOT_PARTITIONS = 30
-# How many partitions are looked at together for the newest bars.
-_STEP = 4
+# How many partitions are looked at together, at least, where the newest does not have the bars asked for.
+_LEAST_STEP = 2
 
 Pieces = dict[tuple[str, str], pa.Table]
 
@@ -85,14 +85,16 @@ class PieceReader:
         Errors: as `read`.
         """
         pieces: list[pa.Table] = []
-        farthest, missing = Tier.L1, count
-        for last in range(len(partitions), 0, -_STEP):
-            if missing <= 0:
-                break
-            keys = partitions[max(last - _STEP, 0) : last]
+        farthest, rows, last, step = Tier.L1, 0, len(partitions), 1
+        while last > 0 and rows < count:
+            keys = partitions[max(last - step, 0) : last]
             found, tier = self.read(feed, table, (symbol,), keys, now)
             pieces[:0] = [regular_rows(found[symbol, key]) for key in keys]
-            farthest, missing = max(farthest, tier), count - sum(piece.num_rows for piece in pieces)
+            farthest, last, rows = max(farthest, tier), last - len(keys), sum(piece.num_rows for piece in pieces)
+            # As many as should do, going by those before the newest, of which a part may be still to come.
+            whole = sum(piece.num_rows for piece in pieces[:-1])
+            by_mean = -(-(count - rows) * (len(pieces) - 1) // max(whole, 1))
+            step = max(_LEAST_STEP, by_mean)
         return pieces, farthest
 
     def _load(
@@ -100,12 +102,13 @@ class PieceReader:
     ) -> dict[str, pa.Table]:
         rows = self._loader.partition(feed, table, partition, symbols)
         revision = now.by_partition[partition]
-        if self._revisions.of(feed.name, table).by_partition.get(partition) != revision:
+        if self._revisions.anew(feed.name, table).by_partition.get(partition) != revision:
             raise Superseded
         read = by_symbol(rows, symbols)
         for symbol, own in read.items():
             self._keep(PieceKey(feed.name, table, symbol, partition, revision), own)
-        if self._second is not None and partition in now.partitions[-HOT_PARTITIONS:]:
+        is_hot = self._loader.gives_stored_rows and partition in now.partitions[-HOT_PARTITIONS:]
+        if self._second is not None and is_hot:
             self._second.put_pieces(feed.name, table, partition, revision, rows, symbols)
         return read
 

@@ -5,6 +5,7 @@ From which tier they come is in `tiers`.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import pyarrow as pa
@@ -26,7 +27,10 @@ ANSWER_SCHEMA = pa.schema(
         ("is_final", pa.bool_()),
     ]
 )
-_BASE_COLUMNS = [name for name in ANSWER_SCHEMA.names if name not in ("timeframe", "bar_count", "is_final")]
+_COMBINED_COLUMNS = [name for name in ANSWER_SCHEMA.names if name != "timeframe"]
+_BASE_COLUMNS = [name for name in _COMBINED_COLUMNS if name not in ("bar_count", "is_final")]
+# How long columns may be that are kept, in case another answer has the same.
+_MOST_KEPT_ROWS = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,37 +79,59 @@ def by_symbol(rows: pa.Table, symbols: Sequence[str]) -> dict[str, pa.Table]:
 
 def answer_of(pieces: Iterable[pa.Table], table: str, timeframe: str, wanted: TimeRange | None = None) -> pa.Table:
     """Bars as users see them, from pieces in order of (symbol, partition): the regular session, within the range."""
-    shaped = [_shaped(piece, table, timeframe) for piece in pieces if piece.num_rows]
+    is_base = table == VALIDATED_BARS
+    shaped = [
+        _shaped(batch, timeframe, is_base=is_base)
+        for piece in pieces
+        if piece.num_rows
+        for batch in regular_rows(piece).to_batches()
+        if batch.num_rows
+    ]
     if not shaped:
         return empty_answer()
-    whole = pa.concat_tables(shaped)
-    if not whole.schema.equals(ANSWER_SCHEMA):
-        whole = whole.cast(ANSWER_SCHEMA)
+    whole = pa.Table.from_batches(shaped, ANSWER_SCHEMA)
     return whole if wanted is None else _within(whole, wanted)
 
 
 def regular_rows(piece: pa.Table) -> pa.Table:
     """Without the extended hours, which only the feed's own interval has."""
-    if "regular" not in piece.column_names:
+    place = piece.schema.get_field_index("regular")
+    if place < 0:
         return piece
-    regular = piece["regular"]
-    return piece if pc.all(regular, min_count=0).as_py() else piece.filter(regular)
+    regular = piece.column(place)
+    return piece if all(chunk.true_count == len(chunk) for chunk in regular.chunks) else piece.filter(regular)
 
 
-def _shaped(piece: pa.Table, table: str, timeframe: str) -> pa.Table:
-    # Whole tables are handed on: each look at a single column costs microseconds, and there are fourteen.
-    rows = regular_rows(piece)
-    count = rows.num_rows
-    if table == VALIDATED_BARS:
-        rows = rows.select(_BASE_COLUMNS)
-        rows = rows.append_column("bar_count", pa.repeat(pa.scalar(1, pa.int64()), count))
-        rows = rows.append_column("is_final", pa.repeat(True, count))
-    else:
-        rows = rows.select([*_BASE_COLUMNS, "bar_count", "is_final"])
-    rows = rows.add_column(1, "timeframe", pa.repeat(timeframe, count))
-    if pa.types.is_dictionary(rows.schema.field(0).type):
-        rows = rows.set_column(0, "symbol", rows["symbol"].cast(pa.string()))
-    return rows.replace_schema_metadata(None)
+def _shaped(rows: pa.RecordBatch, timeframe: str, *, is_base: bool) -> pa.RecordBatch:
+    # Batches are handed on as they are: each look at a single column costs microseconds, and there are fourteen.
+    constants = _constants(timeframe, rows.num_rows, is_base=is_base)
+    shaped = rows.select(_BASE_COLUMNS if is_base else _COMBINED_COLUMNS)
+    symbols = shaped.column(0)
+    if pa.types.is_dictionary(symbols.type):
+        named = symbols.dictionary
+        plain = pa.repeat(named[0], len(symbols)) if len(named) == 1 else symbols.dictionary_decode()
+        shaped = shaped.set_column(0, "symbol", plain)
+    for place, name, values in constants:
+        shaped = shaped.add_column(place, name, values)
+    shaped = shaped.replace_schema_metadata(None)
+    return shaped if shaped.schema.equals(ANSWER_SCHEMA) else shaped.cast(ANSWER_SCHEMA)
+
+
+def _constants(timeframe: str, count: int, *, is_base: bool) -> list[tuple[int, str, pa.Array]]:
+    """Columns that say the same in every row, and their places: of a feed's own bars each is one bar, and final."""
+    made = _kept_constants if count <= _MOST_KEPT_ROWS else _made_constants
+    return made(timeframe, count, is_base)
+
+
+def _made_constants(timeframe: str, count: int, is_base: bool) -> list[tuple[int, str, pa.Array]]:
+    found = {"timeframe": pa.repeat(timeframe, count)}
+    if is_base:
+        found |= {"bar_count": pa.repeat(pa.scalar(1, pa.int64()), count), "is_final": pa.repeat(True, count)}
+    return [(ANSWER_SCHEMA.get_field_index(name), name, values) for name, values in found.items()]
+
+
+# Days of one calendar have the same few lengths.
+_kept_constants = lru_cache(maxsize=64)(_made_constants)
 
 
 def _within(rows: pa.Table, wanted: TimeRange) -> pa.Table:

@@ -1,4 +1,4 @@
-"""Which revision of a table's partitions is the newest: from the lake's index, else from what was published to Redis.
+"""Which revision of a table's partitions is the newest: from the lake's index, else from what was published.
 
 A revision is the index's `Stored.inputs`: the digest of everything a partition was made of. Answers are kept under it,
 so an answer that is no longer right is never asked for again.
@@ -67,6 +67,13 @@ class RevisionSource(Protocol):
         """
         ...
 
+    def anew(self, feed: str, table: str) -> Revisions:
+        """As `of`, but as they are this moment: what is remembered is looked up again.
+
+        Errors: as `of`.
+        """
+        ...
+
     def forget(self, feed: str | None = None) -> None:
         """Look again, at one feed or all, before the next answer."""
         ...
@@ -103,6 +110,10 @@ class LakeRevisions:
                 self._version = version
             found = self._checked.get((feed, table))
             return found if found is not None else self._keep((feed, table), _stored_inputs(connection, feed, table))
+
+    def anew(self, feed: str, table: str) -> Revisions:
+        """As `of`, which is never behind."""
+        return self.of(feed, table)
 
     def forget(self, feed: str | None = None) -> None:
         """Read again: also what did not change."""
@@ -147,7 +158,7 @@ class LakeRevisions:
 
 
 class PublishedRevisions:
-    """From what publishers noted in Redis, where no lake is at hand; kept until forgotten, or for `keep_seconds`.
+    """From what publishers noted in Redis or the SQL store, where no lake is at hand; kept for `keep_seconds` at most.
 
     `read` gives {partition: revision} of (feed, table), or None while the server does not answer.
     """
@@ -173,6 +184,15 @@ class PublishedRevisions:
         with self._lock:
             if self._clock() < self._until.get(key, 0.0):
                 return self._known[key]
+        return self.anew(feed, table)
+
+    def anew(self, feed: str, table: str) -> Revisions:
+        """As they are noted this moment.
+
+        Errors: RevisionsUnknown when the server does not answer.
+        """
+        key = (feed, table)
+        with self._lock:
             asked, forgotten = self._clock(), self._forgotten
         read = self._read(feed, table)
         if read is None:

@@ -78,7 +78,7 @@ class SecondTier:
         self._written(lambda: self.store.put_bars(Group(feed, table, partition, revision), rows, named))
 
     def latest(self, feed: str, revision: str) -> pa.Table | None:
-        """The last bars of a feed as of a revision of its latest bars, or None."""
+        """The last bars of a feed, of all symbols, as of a revision of its latest bars, or None."""
         return self._asked(lambda: self.store.get_table(Group(feed, LATEST_BARS, EVERY_PARTITION, revision)))
 
     def put_latest(self, feed: str, revision: str, rows: pa.Table) -> None:
@@ -100,11 +100,14 @@ class SecondTier:
             self._behind.put(group, lambda: self._put_table(group, rows))
 
     def revisions(self, feed: str, table: str) -> Mapping[str, str] | None:
-        """The published revisions by partition; None while the server does not answer."""
+        """The published revisions by partition; None while the server does not answer, or where it knows of none.
+
+        A server that was emptied knows of none, too: nothing may be concluded from that.
+        """
         # The last bars are published as one thing, under a name of their own.
         name = LATEST if table == LATEST_BARS else table
         found = self._asked(lambda: self.store.revisions(feed, name))
-        return None if found is None else {partition: held.revision for partition, held in found.items()}
+        return None if not found else {partition: held.revision for partition, held in found.items()}
 
     def publish(self, feed: str, table: str, partition: str, revision: str, rows: pa.Table, horizon_us: int) -> bool:
         """Write a partition through and tell every process; whether that was done."""

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 _ATTEMPTS = 5
 # More symbols and partitions than this at once are a history, not the hot set: one query reads it better.
 _MOST_PIECES = 2_000
+# Up to so many symbols are found sooner one by one than by a table of all of them.
+_FEW = 4
 
 Loaded = tuple[pa.Table, Tier]
 Looks = tuple[Revisions, ...]
@@ -86,8 +88,7 @@ class CacheTiers:
             whole, tier = self._all_latest(feed, None if looks is None else looks[0])
             if wanted is None:
                 return whole, tier
-            places = pc.index_in(pa.array(wanted, pa.string()), value_set=whole["symbol"]).drop_null()
-            return whole.take(places.sort()), tier
+            return whole.take(_places(whole["symbol"], wanted)), tier
 
         return self._answer(Kind.LATEST, feed, (LATEST_BARS,), ("latest", wanted), load)
 
@@ -163,7 +164,7 @@ class CacheTiers:
             if found is not None:
                 return found, Tier.L2
             rows = self._loader.view(feed, view, wanted)
-            if self._look(feed, tables) != looks:
+            if self._look_anew(feed, tables) != looks:
                 raise Superseded
             self.second.put_view(key, rows)
             return rows, Tier.L3
@@ -234,7 +235,8 @@ class CacheTiers:
                 if kept is not None:
                     return kept, Tier.L1
                 (found, tier), mine = self._coalescing.load(key, partial(load, looks))
-                still = self._look(feed, tables) == looks
+                # The nearer tiers hold each revision under a name of its own; what was read now may be a later one.
+                still = tier is not Tier.L3 or self._look_anew(feed, tables) == looks
             except Superseded:
                 continue
             except RevisionsUnknown:
@@ -274,7 +276,7 @@ class CacheTiers:
         if found is not None:
             return found, Tier.L2
         read = self._loader.latest(feed)
-        if read.revision != now.digest() or self._look(feed, (LATEST_BARS,)) != (now,):
+        if self._look_anew(feed, (LATEST_BARS,)) != (now,) or read.revision != now.digest():
             raise Superseded
         if self.second is not None:
             self.second.put_latest(feed.name, read.revision, read.rows)
@@ -284,9 +286,21 @@ class CacheTiers:
         """The newest revisions. Those of unchanged content are the same objects."""
         return tuple([self.revisions.of(feed.name, table) for table in tables])
 
+    def _look_anew(self, feed: Feed, tables: tuple[str, ...]) -> Looks:
+        """The same where it must not be remembered from before something was read."""
+        return tuple([self.revisions.anew(feed.name, table) for table in tables])
+
     def _version(self, feed: Feed) -> str:
         """The feed's version; working it out takes longer than everything else an answer from memory needs."""
         known = self._versions.get(feed.name)
         if known is None or known[0] is not feed:
             known = self._versions[feed.name] = (feed, feed.version)
         return known[1]
+
+
+def _places(symbols: pa.ChunkedArray, wanted: tuple[str, ...]) -> pa.Array:
+    """Where these symbols are, in order; without those that are not there."""
+    if len(wanted) <= _FEW:
+        found = (symbols.index(pa.scalar(each, pa.string())).as_py() for each in wanted)
+        return pa.array(sorted(place for place in found if place >= 0), pa.int64())
+    return pc.index_in(pa.array(wanted, pa.string()), value_set=symbols).drop_null().sort()

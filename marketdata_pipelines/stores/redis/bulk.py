@@ -6,19 +6,25 @@ from typing import Any
 from redis.cluster import RedisCluster
 
 from marketdata_pipelines.stores.redis.client import RedisClient
+from marketdata_pipelines.stores.redis.kept import KeptConnections
 
 # A batch is held by both sides until it is through: it ends at whichever is reached first.
 _BATCH_BYTES = 4_000_000
 _BATCH_KEYS = 500
 
 
-def read(client: RedisClient, keys: Sequence[str]) -> list[bytes | None]:
+def read(asked: KeptConnections | RedisClient, keys: Sequence[str]) -> list[bytes | None]:
     """The values under the keys, in their order; None where there is none. Raises the client's own errors."""
     found: list[bytes | None] = []
     for start in range(0, len(keys), _BATCH_KEYS):
         batch = list(keys[start : start + _BATCH_KEYS])
-        # Over several nodes it is one MGET for each slot, sent to each node together.
-        told: Any = client.mget_nonatomic(batch) if isinstance(client, RedisCluster) else client.mget(batch)
+        if isinstance(asked, KeptConnections):
+            told: Any = asked.read("MGET", *batch) if len(batch) > 1 else [asked.read("GET", *batch)]
+        elif isinstance(asked, RedisCluster):
+            # One MGET for each slot, sent to each node together.
+            told = asked.mget_nonatomic(batch)
+        else:
+            told = asked.mget(batch)
         found += told
     return found
 

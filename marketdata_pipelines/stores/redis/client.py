@@ -25,11 +25,15 @@ _FORMS = (
 )
 _UNSHOWN = "the address in MARKETDATA_REDIS_URL"
 _DEFAULT_PORTS = {"sentinel": 26379, "cluster": 6379}
+_SLOTS = 16_384
+# What an address may say of certificates, as the client knows it.
+_CERTIFICATES = ("ssl_ca_certs", "ssl_ca_path", "ssl_certfile", "ssl_keyfile", "ssl_cert_reqs", "ssl_check_hostname")
 _UNAVAILABLE = (redis.ConnectionError, redis.TimeoutError, redis.RedisClusterException, redis.exceptions.ClusterError)
 # What a server says while it can't answer, but will: a replica that was a master, keys that move to another node.
 _PASSING = (redis.ReadOnlyError, redis.exceptions.AskError, redis.exceptions.TryAgainError)
 _PASSING_WORDS = ("BUSY ", "NOREPLICAS ")
 # A script passes on what its commands were told, in words of its own.
+_DISTRUST = "CERTIFICATE_VERIFY_FAILED"
 _FULL = "OOM command not allowed"
 
 
@@ -91,7 +95,7 @@ def translated(url: str) -> Iterator[None]:
     except redis.exceptions.AuthorizationError:
         raise StoreError(f"Redis at {masked(url)} wants a user or password; mend MARKETDATA_REDIS_URL") from None
     except _UNAVAILABLE as error:
-        raise StoreUnavailable(_silent(url)) from error
+        raise StoreUnavailable(_untrusted(url) if _DISTRUST in str(error) else _silent(url)) from error
     except redis.RedisError as error:
         raise _refusal(url, error) from None
 
@@ -136,12 +140,25 @@ def server_infos(client: RedisClient) -> list[dict[str, Any]]:
     return [told] if "redis_version" in told else [told[name] for name in sorted(told)]
 
 
+def check_whole(client: RedisCluster) -> None:
+    """Nothing where every key of a cluster is served.
+
+    Errors: the client's own; a cluster of which a part is away counts as away.
+    """
+    told: Any = client.cluster_info(target_nodes=RedisCluster.PRIMARIES)
+    for state in [told] if "cluster_state" in told else list(told.values()):
+        if state["cluster_state"] != "ok" or int(state["cluster_slots_ok"]) != _SLOTS:
+            raise redis.exceptions.ClusterDownError("some of its keys are not served")
+
+
 def _options(timeout_seconds: float) -> dict[str, Any]:
     return {
         "socket_timeout": timeout_seconds,
         "socket_connect_timeout": timeout_seconds,
         # A day of one symbol's minutes is 33 KB: read in one piece.
         "socket_read_size": 131_072,
+        # As many threads may ask at once as there are; the client's own limit would be taken for an outage.
+        "max_connections": 10_000,
         # Understood by every server and proxy; nothing here needs the newer one.
         "protocol": 2,
         # Servers before 7.2 refuse to be told the client's name: two questions less for each new connection.
@@ -157,7 +174,7 @@ def _sentinel(address: _Address, timeout_seconds: float) -> redis.Redis:
         raise ValueError("no master's name")
     options = _options(timeout_seconds)
     asking = {"username": address.query.get("sentinel_username"), "password": address.query.get("sentinel_password")}
-    encrypted = {"ssl": True} if address.is_encrypted else {}
+    encrypted = _encryption(address)
     given = {key: value for key, value in asking.items() if value}
     sentinel = Sentinel(address.hosts, sentinel_kwargs={**options, **encrypted, **given})  # type: ignore[no-untyped-call]
     master: redis.Redis = sentinel.master_for(  # type: ignore[no-untyped-call]
@@ -172,8 +189,16 @@ def _cluster(address: _Address, timeout_seconds: float) -> RedisCluster:
     options = _options(timeout_seconds)
     options["retry"] = Retry(NoBackoff(), 1)
     nodes = [ClusterNode(host, port) for host, port in address.hosts]  # type: ignore[no-untyped-call]
-    encrypted: dict[str, Any] = {"ssl": True} if address.is_encrypted else {}
-    return RedisCluster(startup_nodes=nodes, **options, **address.secrets, **encrypted)
+    return RedisCluster(startup_nodes=nodes, **options, **address.secrets, **_encryption(address))
+
+
+def _encryption(address: _Address) -> dict[str, Any]:
+    if not address.is_encrypted:
+        return {}
+    given: dict[str, Any] = {name: address.query[name] for name in _CERTIFICATES if name in address.query}
+    if "ssl_check_hostname" in given:
+        given["ssl_check_hostname"] = given["ssl_check_hostname"].lower() in ("1", "true", "yes", "on")
+    return {"ssl": True, **given}
 
 
 def _kind(url: str) -> str:
@@ -209,6 +234,13 @@ def _malformed() -> SettingsInvalid:
 
 def _silent(url: str) -> str:
     return f"Redis at {masked(url)} does not answer; is it running, and reachable from here?"
+
+
+def _untrusted(url: str) -> str:
+    return (
+        f"Redis at {masked(url)} shows a certificate that nobody vouches for here; name its authority's in "
+        "MARKETDATA_REDIS_URL: ?ssl_ca_certs=/path/ca.pem"
+    )
 
 
 def _refusal(url: str, error: redis.RedisError) -> StoreError:

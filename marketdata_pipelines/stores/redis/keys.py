@@ -75,10 +75,6 @@ class Keys:
         """The key of the hash that says which revision of each partition is the newest."""
         return f"{self._table(feed, table)}:revisions"
 
-    def latest(self, feed: str) -> str:
-        """The key of the hash of each symbol's last bar."""
-        return f"{self.root}:{escape(feed)}:latest"
-
     def accounts(self) -> tuple[str, str]:
         """The keys of what is kept: groups by when they expire, and their sizes. Both are on one node."""
         return f"{self.root}:{{accounts}}:groups", f"{self.root}:{{accounts}}:sizes"

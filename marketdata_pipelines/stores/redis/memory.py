@@ -19,7 +19,7 @@ _WEEK_SECONDS = 7 * 24 * 3600
 
 @dataclass(frozen=True, slots=True)
 class KeepRules:
-    """How values are kept: seconds by table (`latest` for last bars), else `default_ttl_seconds`.
+    """How values are kept: seconds by table, else `default_ttl_seconds`.
 
     Tables of `zstd_bytes` or more are compressed (None: never); over `budget_bytes` old ones are dropped (None: never).
     """
@@ -54,16 +54,20 @@ class ServerMemory:
         """Whether writes fail when the limit is reached, instead of old keys giving way."""
         return bool(self.limit_bytes) and self.policy == "noeviction"
 
-    @property
-    def warning(self) -> str | None:
-        """What of this makes a poor cache, with what to do about it; None: nothing."""
+    def warning(self, budget_bytes: int | None = None) -> str | None:
+        """What of this makes a poor cache of a namespace with a budget, with what to do about it; None: nothing."""
+        if budget_bytes is not None and (not self.limit_bytes or budget_bytes < self.limit_bytes):
+            return None
         if self.refuses_when_full:
             return (
                 "Redis refuses to write once it holds its maxmemory (policy noeviction): set maxmemory-policy to "
-                "allkeys-lru, or a budget below it"
+                "allkeys-lru, or a budget below it (MARKETDATA_REDIS_MB)"
             )
         if not self.limit_bytes:
-            return "Redis has no maxmemory: set one, or a budget, or it may take all memory of its machine"
+            return (
+                "Redis has no maxmemory: set one, or a budget (MARKETDATA_REDIS_MB), or it may take all memory of its "
+                "machine"
+            )
         return None
 
 

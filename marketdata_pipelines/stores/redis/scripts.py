@@ -22,54 +22,6 @@ if held and string.match(held, '^-?%d+ (.*)$') == ARGV[2] then return redis.call
 return 0
 """
 
-# Puts last bars of one partition. What is there stays if it is of a later partition, or of this and a later horizon.
-# Where nothing is there, a bar is only put if the caller knows that no later partition has one (ARGV[3] = '1').
-# A record begins with its partition (16 bytes) and horizon (20 digits), then 'L' (a bar) or 'T' (the partition no
-# longer has one). 'T' keeps what was read before out, and gives way to a bar that is known to be the last.
-# With ARGV[4] = '1' the records are all of the partition: bars that other symbols had in it are marked 'T'.
-# KEYS: latest. ARGV: seconds to keep, head (partition and horizon), newest, complete, then symbol, record, symbol …
-PUT_LATEST = """
-local head, newest, written, given = ARGV[2], ARGV[3] == '1', 0, {}
-local partition, horizon = string.sub(head, 1, 16), string.sub(head, 17, 36)
-local function yields(held)
-  if not held or #held < 37 then return newest end
-  local theirs, later = string.sub(held, 1, 16), string.sub(held, 17, 36) > horizon
-  if theirs == partition then return not later end
-  if theirs < partition then return true end
-  return newest and not later and string.sub(held, 37, 37) == 'T'
-end
-for i = 5, #ARGV, 2 do
-  given[ARGV[i]] = true
-  if yields(redis.call('HGET', KEYS[1], ARGV[i])) then
-    redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1])
-    written = written + 1
-  end
-end
-if ARGV[4] == '1' then
-  local all = redis.call('HGETALL', KEYS[1])
-  for i = 1, #all, 2 do
-    local held = all[i + 1]
-    if not given[all[i]] and string.sub(held, 1, 16) == partition and string.sub(held, 17, 36) <= horizon then
-      redis.call('HSET', KEYS[1], all[i], head .. 'T' .. string.sub(held, 38))
-    end
-  end
-end
-redis.call('EXPIRE', KEYS[1], ARGV[1])
-return written
-"""
-
-# The records of some symbols as one text: a reply of a thousand parts costs the client more than the rest together.
-# KEYS: latest. ARGV: length of a record, symbols parted by spaces. A missing record is as many zero bytes.
-GET_LATEST = """
-local symbols, none = {}, string.rep('\\0', tonumber(ARGV[1]))
-for symbol in string.gmatch(ARGV[2], '[^ ]+') do symbols[#symbols + 1] = symbol end
-local records = redis.call('HMGET', KEYS[1], unpack(symbols))
-for i = 1, #records do
-  if not records[i] or #records[i] ~= #none then records[i] = none end
-end
-return table.concat(records)
-"""
-
 # Adds to a group's account, forgets groups that have expired, and names those to drop so that the rest is within the
 # budget: what would expire first goes first, the group itself never.
 # KEYS: groups, sizes. ARGV: group, bytes, keys, expires at, now, budget (0: none). Returns the groups to drop.

@@ -14,7 +14,9 @@ from marketdata_pipelines.stores.redis.client import connect
 from marketdata_pipelines.stores.redis.store import RedisStore
 from marketdata_pipelines_tests.redis_servers import RedisServer, redis_or_skip
 from marketdata_pipelines_tests.serving.cache.markets import CountedLoader, Market
+from marketdata_pipelines_tests.store_databases import own_server, store_database, store_dsn
 
+__all__ = ["own_server", "store_database", "store_dsn"]
 OpenTiers = Callable[..., CacheTiers]
 PROBE_SECONDS = 0.05
 

@@ -66,6 +66,21 @@ def test_without_a_lake_answers_follow_what_is_published(
         wait_until(agrees, "what was published then", 30)
 
 
+def test_without_a_lake_an_emptied_redis_tells_nothing_and_answers_stay_right(
+    settings: Settings, market: Market, loader: CountedLoader
+) -> None:
+    warm_feed(settings, market.feed)
+    impatient = settings.model_copy(update={"cache_seconds": 0.0})
+    with open_published_tiers(impatient, loader, statistics=Statistics()) as tiers:
+        assert tiers.second is not None
+        before = tiers.recent(market.feed, "BTC", count=5).to_pylist()
+
+        tiers.second.store.clear()
+
+        assert tiers.recent(market.feed, "BTC", count=5).to_pylist() == before == market.bars(["BTC"]).to_pylist()[-5:]
+        assert tiers.latest(market.feed).to_pylist() == market.latest()
+
+
 def test_without_a_lake_and_without_redis_there_is_nothing_to_open(settings: Settings, loader: CountedLoader) -> None:
     with pytest.raises(SettingsInvalid, match="set MARKETDATA_REDIS_URL"):
         open_published_tiers(Settings(home=settings.home, redis_url=None), loader)

@@ -188,3 +188,16 @@ def test_without_any_word_of_revisions_the_lake_answers_and_nothing_is_kept(
         assert tiers.recent(market.feed, "BTC", count=5).to_pylist() == market.bars(["BTC"]).to_pylist()[-5:]
         assert tiers.bars(market.feed, ["BTC"], "5m").equals(market.bars(["BTC"], "5m"))
         assert tiers.l1.figures().entries == 0
+
+
+def test_of_recent_bars_no_more_partitions_are_read_than_have_them(
+    market: Market, tiers: CacheTiers, loader: CountedLoader
+) -> None:
+    tiers.recent(market.feed, "BTC", count=12)
+    after_the_newest = loader.reads
+
+    found = tiers.recent(market.feed, "BTC", count=13)
+
+    assert after_the_newest == 1
+    assert found.to_pylist() == market.bars(["BTC"]).to_pylist()[-13:]
+    assert loader.reads == 3

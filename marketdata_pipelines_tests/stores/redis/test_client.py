@@ -89,6 +89,22 @@ def test_encrypted_addresses_are_connected_to_with_tls(url: str) -> None:
     client.close()
 
 
+def test_certificates_are_those_the_address_names() -> None:
+    client = connect(
+        "rediss+sentinel://host:1/bars/0?ssl_ca_certs=/etc/ca.pem&ssl_certfile=/etc/me.pem&ssl_check_hostname=false"
+    )
+    assert isinstance(client, redis.Redis)
+
+    given = client.connection_pool.connection_kwargs
+
+    assert (given["ssl_ca_certs"], given["ssl_certfile"], given["ssl_check_hostname"]) == (
+        "/etc/ca.pem",
+        "/etc/me.pem",
+        False,
+    )
+    client.close()
+
+
 def test_one_server_is_described(redis_url: str) -> None:
     assert describe(redis_url).startswith("Redis 6.2")
     assert "standalone, master" in describe(redis_url)

@@ -73,7 +73,6 @@ def test_other_keys_are_no_bars_and_differ() -> None:
         keys.whole(GROUP),
         keys.members(GROUP),
         keys.revisions(GROUP.feed, GROUP.table),
-        keys.latest(GROUP.feed),
         *keys.accounts(),
         keys.pointers(),
         keys.changed(),

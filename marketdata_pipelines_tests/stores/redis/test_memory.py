@@ -123,8 +123,8 @@ def test_the_server_tells_its_memory_and_hits(own_server: RedisServer, redis_nam
     assert memory.limit_bytes == 0
     assert (memory.hits >= 1, memory.misses >= 1, memory.evicted) == (True, True, 0)
     assert memory.keys == 4
-    assert memory.warning is not None
-    assert "no maxmemory" in memory.warning
+    assert "no maxmemory" in str(memory.warning())
+    assert memory.warning(budget_bytes=1_000_000) is None
 
 
 def test_a_server_that_refuses_when_full_is_warned_of(small_server: RedisServer, redis_namespace: str) -> None:
@@ -135,7 +135,9 @@ def test_a_server_that_refuses_when_full_is_warned_of(small_server: RedisServer,
 
     assert memory.refuses_when_full
     assert memory.limit_bytes == 3 * 1024 * 1024
-    assert "allkeys-lru" in str(memory.warning)
+    assert "allkeys-lru" in str(memory.warning())
+    assert memory.warning(budget_bytes=memory.limit_bytes - 1) is None
+    assert "a budget below it (MARKETDATA_REDIS_MB)" in str(memory.warning(budget_bytes=memory.limit_bytes))
 
 
 def test_of_a_cluster_the_memory_is_that_of_all_masters(cluster_store: RedisStore, store: RedisStore) -> None:

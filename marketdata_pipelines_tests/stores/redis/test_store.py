@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from marketdata_pipelines.domain.bars import BAR_SCHEMA
 from marketdata_pipelines.errors import StoreError, StoreUnavailable
 from marketdata_pipelines.stores.redis.keys import Group
-from marketdata_pipelines.stores.redis.latest import LatestPart
 from marketdata_pipelines.stores.redis.memory import KeepRules
 from marketdata_pipelines.stores.redis.store import Pointed, RedisStore, Revision
 from marketdata_pipelines.stores.redis.values import split_by_symbol
@@ -181,9 +180,7 @@ def test_a_flushed_server_has_nothing_and_takes_all_again(own_server: RedisServe
 
 def test_a_full_server_refuses_and_goes_on_answering(small_server: RedisServer, redis_namespace: str) -> None:
     store = RedisStore.at(small_server.url, redis_namespace)
-    part = LatestPart(DAY, REVISION, 1, newest=True, complete=True)
     store.put_bars(GROUP, minute_bars(["AAPL"]))
-    store.put_latest(FEED, part, minute_bars(["AAPL"]))
 
     with pytest.raises(StoreError, match="full") as refusal:
         store.publish_bars(LATER, minute_bars([f"S{number}" for number in range(200)], 400), horizon_us=1)
@@ -191,11 +188,11 @@ def test_a_full_server_refuses_and_goes_on_answering(small_server: RedisServer, 
     assert not isinstance(refusal.value, StoreUnavailable)
     with store.asked() as client:
         client.config_set("maxmemory", 1)
-    for write in (partial(store.point, GROUP, 1), partial(store.put_latest, FEED, part, minute_bars(["MSFT"]))):
+    for write in (partial(store.point, GROUP, 1), partial(store.put_table, GROUP, minute_bars(["MSFT"]))):
         with pytest.raises(StoreError, match="is full"):
             write()
     assert store.revisions(FEED, TABLE) == {}
-    assert store.get_latest(FEED, ["AAPL", "MSFT"]).num_rows == 1
+    assert store.get_table(GROUP) is None
     assert len(store.get_bars(FEED, TABLE, ["AAPL"], {DAY: REVISION})) == 1
     store.close()
 
@@ -213,14 +210,14 @@ def test_only_a_feed_is_cleared_or_all(any_store: RedisStore) -> None:
     any_store.publish_bars(GROUP, minute_bars(["AAPL", "MSFT"]), horizon_us=1)
     any_store.publish_bars(other, minute_bars(["BTC"]), horizon_us=1)
     any_store.point(Group(FEED, "latest", "all", "r"), horizon_us=1)
-    any_store.put_latest(FEED, LatestPart(DAY, REVISION, 1, newest=True, complete=True), minute_bars(["AAPL"]))
+    any_store.put_table(Group(FEED, "latest_bars", "all", "r"), minute_bars(["AAPL"]))
 
     removed = any_store.clear(FEED)
 
-    assert removed == 2
+    assert removed == 3
     assert any_store.revisions(FEED, TABLE) == {}
     assert any_store.revisions(FEED, "latest") == {}
-    assert any_store.get_latest(FEED).num_rows == 0
+    assert any_store.get_table(Group(FEED, "latest_bars", "all", "r")) is None
     assert list(any_store.revisions("crypto_1m", TABLE)) == [DAY]
     assert any_store.clear() == 1
     assert any_store.namespace_memory().tables == ()
