@@ -48,14 +48,19 @@ def new_database(server_dsn: str, *, with_timescale: bool = False) -> Iterator[s
         command(server_dsn, f"drop database {quoted} with (force)")
 
 
+def timescale_server() -> str:
+    """The address of a server with TimescaleDB; the test is skipped, saying so, where none is named."""
+    server = os.environ.get(TIMESCALE_VARIABLE)
+    if not server:
+        pytest.skip(f"NOT TESTED ON TIMESCALEDB: {TIMESCALE_VARIABLE} names no server where databases can be made")
+    return server
+
+
 @pytest.fixture(params=ENGINES)
 def store_dsn(request: pytest.FixtureRequest) -> Iterator[str]:
     """The address of a new, empty database for this test, once on each engine."""
     if request.param == "timescale":
-        server = os.environ.get(TIMESCALE_VARIABLE)
-        if not server:
-            pytest.skip(f"NOT TESTED ON TIMESCALEDB: {TIMESCALE_VARIABLE} names no server where databases can be made")
-        with new_database(server, with_timescale=True) as dsn:
+        with new_database(timescale_server(), with_timescale=True) as dsn:
             yield dsn
     else:
         postgres: PostgresServer = request.getfixturevalue("postgres_server")

@@ -1,5 +1,6 @@
 """`marketdata latest`: the last bar of each symbol."""
 
+import sys
 from contextlib import closing
 
 from marketdata_pipelines.cli.options import (
@@ -38,4 +39,10 @@ def latest(
     definition = reader.feed(feed)
     with closing(reader.tiers):
         found = reader.latest(definition.name, split_symbols(symbols))
+    if not found.num_rows:
+        from marketdata_pipelines.cli.lake_state import filling_hint
+
+        hint = filling_hint(reader.lake, definition)
+        if hint:
+            print(f"note: {hint}", file=sys.stderr)
     write_answer(found, wanted, out, title=f"{feed} latest")

@@ -1,16 +1,18 @@
 """`marketdata publish`: what the lake has of a feed into the serving stores, without Dagster."""
 
-from collections.abc import Iterator
-from datetime import date
+import sys
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from marketdata_pipelines.cli.options import AnswerFormat, AsJson, FeedName, Out, answer_format
+from marketdata_pipelines.cli.options import AnswerFormat, AsJson, FeedName, Format, Out, answer_format
 
 if TYPE_CHECKING:
     from marketdata_pipelines.cli.publish_report import Line
+    from marketdata_pipelines.cli.publish_work import PublishWork
+    from marketdata_pipelines.domain.feeds import Feed
     from marketdata_pipelines.serving.answers import LakeReader
 
 _NAMED = 3
@@ -23,6 +25,7 @@ class Target(StrEnum):
     REDIS = "redis"
 
 
+_SHOWN = {Target.TIMESCALE: "the SQL store", Target.REDIS: "Redis"}
 FirstDate = Annotated[
     str | None, typer.Option("--start", metavar="D", help="Publish again what holds dates from here.")
 ]
@@ -41,7 +44,7 @@ def publish(
     out: Out = None,
     as_json: AsJson = False,
 ) -> None:
-    """Bring PostgreSQL or TimescaleDB, and Redis, up to date with the lake.
+    """Bring PostgreSQL or TimescaleDB, and Redis, up to date with the lake: bars, and the views for dashboards.
 
     Without dates: what is behind. With dates: every partition of the range, compared and mended where it differs.
     Afterwards each is compared with the lake; exit code 1 when one failed or differs. The stores are
@@ -54,16 +57,68 @@ def publish(
     marketdata publish demo_nyse_1m --start 2024-07-01 --end 2024-07-31 --store timescale --json
     """
     wanted = answer_format(form, out, as_json=as_json)
-    from marketdata_pipelines.cli.answers import write_answer
-    from marketdata_pipelines.cli.publish_report import lines_table
-    from marketdata_pipelines.errors import WorkFailed
+    from marketdata_pipelines.cli.publish_work import PublishWork
     from marketdata_pipelines.serving.answers import LakeReader
     from marketdata_pipelines.serving.ranges import date_range
 
     reader, dates = LakeReader(), date_range(start, end)
-    targets = [store] if store is not None else _configured(reader)
-    lines = [line for each in targets for line in _work(reader, feed, each, dates.start_date, dates.end_date)]
-    write_answer(lines_table(lines), wanted, out, title=f"{feed} published")
+    definition = reader.feed(feed)
+    targets = [store] if store is not None else _configured(reader, definition)
+    work = PublishWork(reader, definition, (dates.start_date, dates.end_date))
+    for target in targets:
+        work.publish_to(target)
+    _tell(work, targets)
+    if len(work.stopped) < len(targets) and (work.lines or wanted is not Format.TABLE or out is not None):
+        from marketdata_pipelines.cli.answers import write_answer
+        from marketdata_pipelines.cli.publish_report import lines_table
+
+        write_answer(lines_table(work.lines), wanted, out, title=f"{feed} published")
+    if work.stopped:
+        raise work.stopped[0]
+    _raise_for_problems(feed, work.lines)
+
+
+def _configured(reader: "LakeReader", feed: "Feed") -> list[Target]:
+    from marketdata_pipelines.errors import SettingsInvalid
+
+    settings, publish = reader.settings, feed.publish
+    found = {Target.TIMESCALE: publish.timescale} if settings.timescale_dsn is not None else {}
+    found |= {Target.REDIS: publish.redis} if settings.redis_url is not None else {}
+    if not found:
+        raise SettingsInvalid(
+            "no serving store is configured; set MARKETDATA_TIMESCALE_DSN (postgresql://user:password@host/database) "
+            "or MARKETDATA_REDIS_URL (redis://host:port/0)"
+        )
+    targets = [target for target, is_wanted in found.items() if is_wanted]
+    if not targets:
+        raise SettingsInvalid(
+            f"{feed.name} goes to no configured store: its `publish` in {settings.feeds_file} says so; change it "
+            f"there, or name the store: --store {next(iter(found))}"
+        )
+    return targets
+
+
+def _tell(work: "PublishWork", targets: Sequence[Target]) -> None:
+    """On standard error: why nothing was published, or what has to be done before."""
+    from marketdata_pipelines.cli.lake_state import filling_hint, walking_hint
+
+    name, lake = work.feed.name, work.reader.lake
+    notes = [*work.notes, *(str(error) for error in work.stopped[1:])]
+    hint = filling_hint(lake, work.feed) or walking_hint(lake, work.feed)
+    if hint:
+        notes.append(hint)
+    elif not work.lines and not work.stopped:
+        named = [_SHOWN[target] for target in targets]
+        nothing = f"nothing to do: {' and '.join(named)} {'have' if named[1:] else 'has'} what the lake has of {name}"
+        outside = f"nothing to do: neither the lake nor {' nor '.join(named)} has anything of {name} in that range"
+        notes.append(nothing if work.dates == (None, None) else outside)
+    for note in notes:
+        print(f"note: {note}", file=sys.stderr)
+
+
+def _raise_for_problems(feed: str, lines: "Sequence[Line]") -> None:
+    from marketdata_pipelines.errors import WorkFailed
+
     wrong = [line for line in lines if line.problem]
     if wrong:
         first = wrong[0]
@@ -72,53 +127,3 @@ def publish(
             f"{len(wrong)} of {len(lines)} partitions of {feed} are not in the store as in the lake: {named}"
             f"{' …' if len(wrong) > _NAMED else ''}. First: {first.problem}"
         )
-
-
-def _configured(reader: "LakeReader") -> list[Target]:
-    from marketdata_pipelines.errors import SettingsInvalid
-
-    settings = reader.settings
-    found = [Target.TIMESCALE] if settings.timescale_dsn is not None else []
-    found += [Target.REDIS] if settings.redis_url is not None else []
-    if not found:
-        raise SettingsInvalid(
-            "no serving store is configured; set MARKETDATA_TIMESCALE_DSN (postgresql://user:password@host/database) "
-            "or MARKETDATA_REDIS_URL (redis://host:port/0)"
-        )
-    return found
-
-
-def _work(reader: "LakeReader", feed: str, target: Target, start: date | None, end: date | None) -> "Iterator[Line]":
-    return _to_redis(reader, feed, start or end) if target is Target.REDIS else _to_sql(reader, feed, start, end)
-
-
-def _to_sql(reader: "LakeReader", name: str, start: date | None, end: date | None) -> "Iterator[Line]":
-    from marketdata_pipelines.cli.progress import progress_bar
-    from marketdata_pipelines.cli.publish_report import lines_of
-    from marketdata_pipelines.domain.store_tables import store_sets
-    from marketdata_pipelines.pipeline.publishing import Publisher, keys_to_publish
-    from marketdata_pipelines.pipeline.serving_stores import timescale_store
-
-    feed = reader.feed(name)
-    with timescale_store(reader.settings) as store:
-        publisher = Publisher(reader.lake, store, feed)
-        publisher.ready()
-        work = {each: keys_to_publish(reader.lake, store, feed, each, start, end) for each in store_sets(feed)}
-        with progress_bar(f"publishing {name}", sum(map(len, work.values()))) as bar:
-            for store_set, keys in work.items():
-                for outcome in publisher.publish(store_set, keys):
-                    bar.tell(f"{outcome.asset} {outcome.partition}")
-                    bar.advance()
-                    yield from lines_of(outcome)
-        publisher.settle()
-
-
-def _to_redis(reader: "LakeReader", name: str, everything: date | None) -> "Iterator[Line]":
-    from marketdata_pipelines.cli.publish_report import hot_line
-    from marketdata_pipelines.pipeline.hot_set import fill_hot_set
-    from marketdata_pipelines.pipeline.serving_stores import redis_store
-
-    feed = reader.feed(name)
-    with redis_store(reader.settings) as redis:
-        for each in fill_hot_set(reader.lake, redis, feed, everything=everything is not None):
-            yield hot_line(each)

@@ -5,8 +5,9 @@ from dataclasses import astuple, dataclass
 
 import pyarrow as pa
 
-from marketdata_pipelines.pipeline.hot_set import HotWritten
+from marketdata_pipelines.pipeline.hot_set import EVERY, HotWritten
 from marketdata_pipelines.pipeline.publishing import PublishOutcome
+from marketdata_pipelines.pipeline.store_views import ViewRefreshed
 
 _SCHEMA = pa.schema(
     [
@@ -49,6 +50,11 @@ def lines_of(outcome: PublishOutcome) -> Iterator[Line]:
 def hot_line(written: HotWritten) -> Line:
     """A table of a partition in Redis."""
     return Line("redis", written.table, written.partition, written.rows, True, round(written.seconds, 3))
+
+
+def view_line(refreshed: ViewRefreshed) -> Line:
+    """A view for dashboards, replaced whole."""
+    return Line("timescale", refreshed.view, EVERY, refreshed.rows, True, round(refreshed.seconds, 3))
 
 
 def lines_table(lines: Sequence[Line]) -> pa.Table:

@@ -135,27 +135,39 @@ class Publisher:
         """Publish partitions one by one; one that fails fails alone, its reason in the outcome.
 
         A partition neither the lake nor the store has gives no outcome. What is older than the store keeps neither.
+        One that a later one undid gives a second outcome: where prices turn out to need doubles, everything of the
+        feed is taken down.
 
         Errors: StoreUnavailable once the server does not answer any more: the others would fail as well.
         """
         oldest = oldest_kept(self._lake, self._feed, store_set)
+        done: list[str] = []
         for key in keys:
-            if key < oldest:
-                continue
-            began = time.monotonic()
-            try:
-                outcome = self._publish(store_set, key, began)
-            except StoreUnavailable:
-                raise
-            except MarketDataError as error:
-                seconds = time.monotonic() - began
-                outcome = PublishOutcome(self._feed.name, store_set.name, key, (), seconds, failed=str(error))
+            outcome = self._attempt(store_set, key) if key >= oldest else None
             if outcome is not None:
-                logger.info(
-                    "published %s %s of %s: %d rows, changed %s",
-                    outcome.asset, key, self._feed.name, outcome.rows, outcome.changed,
-                )  # fmt: skip
+                done += [key] if outcome.failed is None else []
                 yield outcome
+        if len(done) < 2 or VALIDATED_BARS not in store_set.tables:
+            return
+        behind = behind_of(self._lake, self._store, self._feed, store_set)
+        again = (self._attempt(store_set, key) for key in done if key in behind)
+        yield from (outcome for outcome in again if outcome is not None)
+
+    def _attempt(self, store_set: StoreSet, key: str) -> PublishOutcome | None:
+        began = time.monotonic()
+        try:
+            outcome = self._publish(store_set, key, began)
+        except StoreUnavailable:
+            raise
+        except MarketDataError as error:
+            seconds = time.monotonic() - began
+            outcome = PublishOutcome(self._feed.name, store_set.name, key, (), seconds, failed=str(error))
+        if outcome is not None:
+            logger.info(
+                "published %s %s of %s: %d rows, changed %s",
+                outcome.asset, key, self._feed.name, outcome.rows, outcome.changed,
+            )  # fmt: skip
+        return outcome
 
     def settle(self) -> None:
         """After the last partition: add quality events, compress and drop what the feed's `publish` says."""
@@ -269,18 +281,3 @@ def sql_example(feed: Feed, store_set: StoreSet, key: str) -> str:
         f'select *\nfrom "{feed.name}".{view}\n'
         f"where session_date between '{first}' and '{last}'\norder by symbol, ts\nlimit 100"
     )
-
-
-def keys_to_publish(
-    lake: Lake, store: "TimescaleStore", feed: Feed, store_set: StoreSet, start: date | None, end: date | None
-) -> list[str]:
-    """Of one publishing asset the partitions that are behind, or with a date given all that hold dates of the range."""
-    if start is None and end is None:
-        return list(behind_of(lake, store, feed, store_set))
-    known: set[str] = set()
-    for table in store_set.tables:
-        known |= {each.partition for each in lake.catalog.stored(table, feed.name)}
-        known |= store.published(feed.name, table).keys()
-    low, high = start or date.min, end or date.max
-    spans = {key: partition_span(key, store_set.period) for key in known if is_partition_key(key, store_set.period)}
-    return sorted(key for key, (first, last) in spans.items() if first <= high and last >= low)

@@ -15,6 +15,7 @@ from marketdata_pipelines.domain import tables as t
 from marketdata_pipelines.domain.feeds import Feed
 from marketdata_pipelines.domain.intervals import SECOND_US
 from marketdata_pipelines.domain.partitions import partition_key, partition_span, period_of
+from marketdata_pipelines.domain.store_tables import store_views
 from marketdata_pipelines.errors import PartitionMissing
 from marketdata_pipelines.stores.lake.lake import Lake, digest
 
@@ -66,6 +67,26 @@ def view_range(lake: Lake, feed: Feed, view: str) -> ViewRange | None:
     names = dict.fromkeys((view, _SOURCES.get(view, view)))
     made_of = [each.inputs for name in names for each in lake.catalog.stored(name, feed.name, *keys)]
     return ViewRange(first, ends, digest([view, first.isoformat(), *made_of]))
+
+
+def views_behind(lake: Lake, store: "TimescaleStore", feed: Feed, *, everything: bool = False) -> list[str]:
+    """The views that the store does not have as the lake gives them now, or `everything` the lake has.
+
+    Those that are not refreshed by themselves are left out.
+    """
+    refreshed = {} if everything else store.refreshed(feed)
+    wanted = {view: view_range(lake, feed, view) for view, minutes in store_views(feed).items() if minutes}
+    return [view for view, found in wanted.items() if found is not None and refreshed.get(view) != found.inputs]
+
+
+def views_missing(lake: Lake, store: "TimescaleStore", feed: Feed) -> dict[str, str]:
+    """The views that the store has never had, or lost, with what the lake would make them of.
+
+    Those that are not refreshed by themselves are left out.
+    """
+    refreshed = store.refreshed(feed)
+    wanted = {view: view_range(lake, feed, view) for view, minutes in store_views(feed).items() if minutes}
+    return {view: found.inputs for view, found in wanted.items() if found is not None and view not in refreshed}
 
 
 def refresh_view(lake: Lake, store: "TimescaleStore", feed: Feed, view: str, rows: ViewRows) -> ViewRefreshed:

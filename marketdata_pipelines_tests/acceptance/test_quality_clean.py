@@ -13,8 +13,8 @@ from marketdata_pipelines.serving.answers import LakeReader
 from marketdata_pipelines.sources.files.listing import list_files
 from marketdata_pipelines.sources.simulated.files import write_files
 from marketdata_pipelines_tests.acceptance.commands import shared_data
+from marketdata_pipelines_tests.acceptance.golden_sets import SETS
 from marketdata_pipelines_tests.acceptance.taking_in import judged
-from marketdata_pipelines_tests.acceptance.test_golden import SETS
 from marketdata_pipelines_tests.builders import day, make_feed
 
 NY = "source: {kind: files, timezone: America/New_York}"

@@ -22,7 +22,7 @@ from marketdata_pipelines.settings.feeds_file import load_feeds
 from marketdata_pipelines.sources.files.listing import list_files
 from marketdata_pipelines.stores.lake.lake import Lake
 from marketdata_pipelines_tests.acceptance.commands import shared_data
-from marketdata_pipelines_tests.acceptance.test_golden import SETS, GoldenSet
+from marketdata_pipelines_tests.acceptance.golden_sets import SETS, GoldenSet
 from marketdata_pipelines_tests.builders import make_home, walk_stale
 
 DRAWN = int(os.environ.get("MARKETDATA_RECEIPTS", "400"))

@@ -1,7 +1,6 @@
 """What is published of a feed, and that rows and the digest they are known by belong together."""
 
 from dataclasses import replace
-from datetime import date
 from itertools import count
 
 import pyarrow as pa
@@ -16,7 +15,6 @@ from marketdata_pipelines.pipeline.publishing import (
     aggregates_of,
     behind_of,
     horizon_of,
-    keys_to_publish,
     oldest_kept,
     partitions_behind,
     stored_rows,
@@ -80,13 +78,21 @@ def test_quality_events_follow_what_is_published_once_each(lake: Lake, store_dat
     assert found == list(zip(*(log[name].to_pylist() for name in ("seq", "detail", "partition")), strict=True))
 
 
-def test_with_dates_everything_that_holds_some_of_them_is_published_again(lake: Lake, store_database: Database) -> None:
-    fill(lake)
-    store, weeks = TimescaleStore(store_database), store_sets(FEED)[2]
+def test_what_a_switch_to_doubles_takes_down_is_published_again(lake: Lake, store_database: Database) -> None:
+    first, second = (minutes("A", f"{day} 14:30", 30) for day in DAYS)
+    # No power of ten makes a whole number of a third: from here on the feed is kept as doubles.
+    second[3]["volume"] = 1 / 3
+    for day, rows in zip(DAYS, (first, second), strict=True):
+        take_in(lake, FEED, source_of(f"{day}.csv", rows), known_at="2024-03-09 01:00")
+    walk_stale(lake, FEED)
+    store = TimescaleStore(store_database)
+    publisher = Publisher(lake, store, FEED)
+    publisher.ready()
 
-    assert keys_to_publish(lake, store, FEED, BARS, date(2024, 3, 8), None) == DAYS[1:]
-    assert keys_to_publish(lake, store, FEED, weeks, None, date(2024, 3, 8)) == ["2024-03-04"]
-    assert keys_to_publish(lake, store, FEED, BARS, date(2024, 4, 1), None) == []
+    outcomes = list(publisher.publish(BARS, DAYS))
+
+    assert [(each.partition, each.agrees) for each in outcomes] == [(day, True) for day in (*DAYS, DAYS[0])]
+    assert behind_of(lake, store, FEED, BARS) == {}
 
 
 def test_rows_and_inputs_are_of_one_look_though_somebody_writes_between(

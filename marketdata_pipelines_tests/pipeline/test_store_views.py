@@ -4,9 +4,14 @@ from dataclasses import replace
 from datetime import date
 
 from marketdata_pipelines.domain.publication import Publication
-from marketdata_pipelines.pipeline.store_views import view_range
+from marketdata_pipelines.pipeline.store_views import refresh_view, view_range, views_behind, views_missing
 from marketdata_pipelines.stores.lake.lake import Lake, TableWrite
+from marketdata_pipelines.stores.timescale.database import Database
+from marketdata_pipelines.stores.timescale.publishing import TimescaleStore
 from marketdata_pipelines_tests.builders import bar_table, make_feed, minutes, source_of, take_in, walk_stale
+from marketdata_pipelines_tests.store_databases import store_database, store_dsn
+
+__all__ = ["store_database", "store_dsn"]
 
 FEED = make_feed(name="shares", publish=Publication(view_days=3))
 DAYS = ["2024-03-04", "2024-03-07", "2024-03-08"]
@@ -54,3 +59,37 @@ def test_the_range_of_a_year_of_daily_bars_ends_with_it(lake: Lake) -> None:
 
     assert found is not None
     assert (found.first, found.last) == (date(2024, 2, 7), date(2024, 12, 31))
+
+
+def test_views_are_behind_until_they_are_refreshed_and_missing_until_the_store_has_any(
+    lake: Lake, store_database: Database
+) -> None:
+    store, views = (
+        TimescaleStore(store_database),
+        ["daily_summary", "hourly_volume", "symbol_performance", "top_volume"],
+    )
+    before = views_behind(lake, store, FEED), views_missing(lake, store, FEED)
+    fill(lake, *DAYS)
+
+    filled = views_behind(lake, store, FEED), list(views_missing(lake, store, FEED))
+    for view in views:
+        refresh_view(lake, store, FEED, view, lambda feed, name, *_: lake.read(name, feed.name, DAYS[2]))
+    refreshed = views_behind(lake, store, FEED), views_missing(lake, store, FEED)
+    lake.store("shares", [TableWrite("top_volume", DAYS[2], lake.read("top_volume", "shares", DAYS[2]), "new")], {})
+
+    assert before == ([], {})
+    assert filled == (views, views)
+    assert refreshed == ([], {})
+    assert views_behind(lake, store, FEED) == ["top_volume"]
+    assert views_behind(lake, store, FEED, everything=True) == views
+    assert views_missing(lake, store, FEED) == {}
+
+
+def test_a_view_without_a_cadence_is_left_out(lake: Lake, store_database: Database) -> None:
+    fill(lake, *DAYS)
+    publish = Publication(refresh_minutes=(("daily_summary", 60), ("top_volume", 0)))
+
+    feed = replace(FEED, publish=publish)
+
+    assert views_behind(lake, TimescaleStore(store_database), feed) == ["daily_summary"]
+    assert list(views_missing(lake, TimescaleStore(store_database), feed)) == ["daily_summary"]

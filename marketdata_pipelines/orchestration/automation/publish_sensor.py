@@ -30,20 +30,22 @@ from dagster._core.storage.tags import BACKFILL_ID_TAG
 from marketdata_pipelines.domain.feeds import Feed
 from marketdata_pipelines.domain.intervals import SECOND_US
 from marketdata_pipelines.domain.partitions import Period
-from marketdata_pipelines.domain.store_tables import StoreSet, store_sets
-from marketdata_pipelines.errors import MarketDataError
+from marketdata_pipelines.domain.store_tables import StoreSet, store_sets, store_views, view_asset
+from marketdata_pipelines.errors import MarketDataError, SettingsInvalid
 from marketdata_pipelines.orchestration.assets.publishing import is_published, publish_job_name
 from marketdata_pipelines.orchestration.assets.ranges import RANGE_END_TAG, RANGE_START_TAG, partition_tags
 from marketdata_pipelines.orchestration.assets.warmup import REDIS_BARS, is_cached, redis_job_name
 from marketdata_pipelines.orchestration.automation import asking
 from marketdata_pipelines.orchestration.automation.landing_sensor import now_us
 from marketdata_pipelines.orchestration.automation.publish_memory import Away, PublishMemory
+from marketdata_pipelines.orchestration.automation.store_view_schedules import store_view_job_name
 from marketdata_pipelines.orchestration.keys import FEED_TAG, asset_key
 from marketdata_pipelines.orchestration.running.backfills import open_backfills
 from marketdata_pipelines.pipeline.hot_set import hot_set_behind
 from marketdata_pipelines.pipeline.landing import Clock
 from marketdata_pipelines.pipeline.publishing import partitions_behind
 from marketdata_pipelines.pipeline.serving_stores import redis_store, timescale_store
+from marketdata_pipelines.pipeline.store_views import views_missing
 from marketdata_pipelines.settings.environment import Settings
 from marketdata_pipelines.stores.lake.lake import Lake, digest
 
@@ -107,7 +109,8 @@ class PublishAsker:
 
     def _timescale_behind(self, lake: Lake, feed: Feed) -> Behind:
         with timescale_store(self.settings) as store:
-            return partitions_behind(lake, store, feed)
+            missing = {view_asset(view): {view: inputs} for view, inputs in views_missing(lake, store, feed).items()}
+            return {**partitions_behind(lake, store, feed), **missing}
 
     def _redis_behind(self, lake: Lake, feed: Feed) -> Behind:
         with redis_store(self.settings) as redis:
@@ -122,8 +125,9 @@ class _Look:
         self._asker, self._instance, self._now = asker, instance, now
         self._lake = Lake(asker.settings.lake)
         # Reading twenty years of index takes a while: not while nobody has written into it.
-        files = [str(now // (_SETTLED_SECONDS * SECOND_US)), *_touched(self._lake.layout.catalog)]
-        self._written = digest(files)
+        # A store may lose what it had, or be another one: it is asked again now and then though the lake is the same.
+        self._since = [str(now // (_SETTLED_SECONDS * SECOND_US)), _place(asker.settings)]
+        self._written = digest([*self._since, *_touched(self._lake.layout.catalog)])
         names = {f"{feed.name} {store}" for feed in asker.feeds for store in (TIMESCALE, REDIS)}
         self._settled = {name: state for name, state in memory.settled.items() if name in names}
         self._asked = {name: at for name, at in memory.asked_us.items() if name in names}
@@ -138,8 +142,7 @@ class _Look:
         if written == self._written:
             return
         index = sorted(self._lake.catalog.stored_inputs(feed.name).items())
-        # A store may lose what it had: it is asked again now and then though the lake has not changed.
-        state = digest([str(self._now // (_SETTLED_SECONDS * SECOND_US)), *(f"{at}={of}" for at, of in index)])
+        state = digest([*self._since, *(f"{at}={of}" for at, of in index)])
         if known == state:
             self._settled[name] = f"{self._written} {state}"
             return
@@ -168,7 +171,10 @@ class _Look:
         return SensorResult(run_requests=self._requests, skip_reason=reason, cursor=memory.text())
 
     def _ask(self, feed: Feed, store: str, name: str, state: str, behind: Behind) -> None:
-        wanted = self._redis_requests(feed, behind) if store == REDIS else self._period_requests(feed, behind)
+        if store == REDIS:
+            wanted = self._redis_requests(feed, behind)
+        else:
+            wanted = [*self._period_requests(feed, behind), *self._view_requests(feed, behind)]
         asked = [request for request in wanted if request is not None]
         if asked:
             self._requests += asked
@@ -181,6 +187,14 @@ class _Look:
     def _redis_requests(self, feed: Feed, behind: Behind) -> list[RunRequest | None]:
         parts = [f"{key}={inputs}" for each in behind.values() for key, inputs in sorted(each.items())]
         return [self._request(feed, redis_job_name(feed.name), [], parts, {})] if parts else []
+
+    def _view_requests(self, feed: Feed, behind: Behind) -> list[RunRequest | None]:
+        """The first refresh of views a store has never had; their schedules do the others."""
+        return [
+            self._request(feed, store_view_job_name(feed.name, view), [], [f"{view}={inputs}"], {})
+            for view in store_views(feed)
+            for inputs in behind.get(view_asset(view), {}).values()
+        ]
 
     def _period_requests(self, feed: Feed, behind: Behind) -> list[RunRequest | None]:
         """One ranged run a period."""
@@ -225,6 +239,18 @@ class _Look:
         return f"waits for run {busy[0]}" if busy else None
 
 
+def _place(settings: Settings) -> str:
+    """The server and database that bars go to, without login and password; empty where there is no such address."""
+    from marketdata_pipelines.stores.timescale.address import read_address
+
+    if settings.timescale_dsn is None:
+        return ""
+    try:
+        return read_address(settings.timescale_dsn.get_secret_value()).shown
+    except SettingsInvalid:
+        return ""
+
+
 def _touched(catalog: Path) -> list[str]:
     """When the catalog's files were written last."""
     found = []
@@ -241,7 +267,10 @@ def _is_awaited(run: DagsterRun, feed: Feed, store: str) -> bool:
     """Whether a run publishes this feed, or writes many of its partitions."""
     keys = run.asset_selection or frozenset()
     own = run.tags.get(FEED_TAG) == feed.name or any(key.path[0] == feed.name for key in keys)
-    jobs = {redis_job_name(feed.name)} if store == REDIS else {publish_job_name(feed.name, p) for p in Period}
+    jobs = {redis_job_name(feed.name)}
+    if store == TIMESCALE:
+        jobs = {publish_job_name(feed.name, period) for period in Period}
+        jobs |= {store_view_job_name(feed.name, view) for view in store_views(feed)}
     if run.job_name in jobs:
         return True
     is_ranged = run.tags.get(RANGE_START_TAG) != run.tags.get(RANGE_END_TAG)

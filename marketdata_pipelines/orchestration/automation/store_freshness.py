@@ -115,12 +115,16 @@ def _verdict(instance: DagsterInstance, lake: Lake, feed: Feed, view: str, minut
     if revision == wanted.inputs:
         return True, AssetCheckSeverity.WARN, "holds what the lake has", {}
     written = instance.get_latest_materialization_event(asset_key(feed.name, view))
+    if revision is None and written is None:
+        # A new history, of a lake that is older: nobody can say since when.
+        return True, AssetCheckSeverity.WARN, "was never refreshed; the publishing sensor asks for it", {}
     since = max(refreshed, 0.0 if written is None else written.timestamp)
     late_after = _CADENCES_LATE * minutes * 60
     if now_seconds - since <= late_after:
         return True, AssetCheckSeverity.WARN, "the lake has newer rows, which the next refresh brings", {}
-    # One refresh that failed may be chance.
-    severity = AssetCheckSeverity.WARN if now_seconds - since <= 2 * late_after else AssetCheckSeverity.ERROR
+    # One refresh that failed may be chance; where there was none, a store was configured just now.
+    may_pass = revision is None or now_seconds - since <= 2 * late_after
+    severity = AssetCheckSeverity.WARN if may_pass else AssetCheckSeverity.ERROR
     changed = datetime.fromtimestamp(since, UTC)
     facts: dict[str, MetadataValue] = {"behind_since": MetadataValue.timestamp(changed)}
     text = (

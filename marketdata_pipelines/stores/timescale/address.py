@@ -20,6 +20,8 @@ _SCHEMES = ("postgresql", "postgres", "postgresql+psycopg", "postgresql+psycopg2
 _SECRETS = ("password", "sslpassword")
 # Ours: a server that is not what target_session_attrs asks for.
 _NO_SUCH_SESSION = "session"
+# Ours: a login that may connect and make no schema.
+_NO_SCHEMA = "schema"
 # Servers that begin, end or are full; transactions that lost against another (SQLSTATE classes and codes).
 _PASSING = ("08", "40", "53300", "55P03", "57P01", "57P02", "57P03", "57P05", "25P03", _NO_SUCH_SESSION)
 _WHAT_NEXT = {
@@ -29,6 +31,8 @@ _WHAT_NEXT = {
     "42P01": "publish the feed to this store first",
     "42703": "an older program may have made it: publish to this store, or see marketdata doctor",
     "42501": "give the login the role marketdata_writer, or marketdata_reader where it only reads",
+    _NO_SCHEMA: "give the login the role marketdata_writer, and let the database's owner run `grant create on "
+    "database … to marketdata_writer`: each feed is a schema",
     "25006": "the server takes no writes: name the primary in the address, and of several servers ask for it "
     "(target_session_attrs=primary)",
     "53100": "make room on the server's disk, then publish again: what was not finished is undone",
@@ -141,6 +145,8 @@ def _state(error: BaseException, reasons: list[str]) -> str:
     if code.startswith("XX") and "concurrently" in reasons[0]:
         # Two sessions met in one row of the catalogue ("tuple concurrently updated"), as refreshes and grants may.
         return "40001"
+    if code == "42501" and reasons[0].startswith("permission denied for database"):
+        return _NO_SCHEMA
     if code or not isinstance(error, psycopg.OperationalError):
         return code
     states = [_state_told(each) for each in reasons]

@@ -56,6 +56,16 @@ def replace_view(connection: Connection, feed: Feed, view: str, table: pa.Table,
     return refreshed_at
 
 
+def read_refreshes(connection: Connection, feed_name: str) -> dict[str, str]:
+    """What each view of a feed was made of at its last refresh (`inputs`); nothing of tables somebody has dropped."""
+    rows = connection.execute(
+        "select view, inputs from marketdata.refreshes where feed = %s and to_regclass(format('%%I.%%I', feed, view))"
+        " is not null",
+        [feed_name],
+    ).fetchall()
+    return dict(rows)
+
+
 def _columns_of(connection: Connection, feed_name: str, view: str) -> dict[str, str]:
     rows = connection.execute(
         "select column_name::text, data_type::text from information_schema.columns"

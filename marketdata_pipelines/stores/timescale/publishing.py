@@ -182,6 +182,15 @@ class TimescaleStore:
 
         return retried(work)
 
+    def refreshed(self, feed: Feed) -> dict[str, str]:
+        """What each dashboard table of a feed was made of (`inputs` of its refresh); none before the first."""
+
+        def work() -> dict[str, str]:
+            with self.database.connection(f"{feed.name}: reading what was refreshed") as connection:
+                return dashboards.read_refreshes(connection, feed.name) if ledger.is_there(connection) else {}
+
+        return retried(work)
+
     def newest_quality_event(self, feed: Feed) -> int:
         """The number of the newest of the feed's quality events in the store; 0 where there is none."""
 

@@ -17,6 +17,7 @@ from marketdata_pipelines.domain.feeds import ClosingAuction, Feed
 from marketdata_pipelines.domain.intervals import DAY_US, parse_interval
 from marketdata_pipelines.domain.partitions import partition_key, period_of
 from marketdata_pipelines.domain.sessions import EPOCH
+from marketdata_pipelines.stores.timescale.columns import flags, known, plain, same, texts
 from marketdata_pipelines.stores.timescale.read_bounds import on_sessions
 from marketdata_pipelines.stores.timescale.read_rows import (
     PG_EPOCH_DAYS,
@@ -124,14 +125,14 @@ def coarse_answer(timeframe: str, found: Sequence[Sequence[Any]]) -> pa.Table:
     order = np.lexsort((columns["ts"], codes))
     values = {name: _native(column)[order] for name, column in columns.items()}
     arrays = [
-        _texts(codes[order], [row[0] for row in found]),
-        _same(timeframe, len(order)),
-        *(pa.array(values[name] + PG_EPOCH_US).view(TS) for name in ("ts", "ts_close")),
-        pa.array((values["session_date"] + PG_EPOCH_DAYS).astype(np.int32)).view(pa.date32()),
+        texts(codes[order], [row[0] for row in found]),
+        same(timeframe, len(order)),
+        *(plain(values[name] + PG_EPOCH_US, TS) for name in ("ts", "ts_close")),
+        _days(values["session_date"] + PG_EPOCH_DAYS),
         *(_floats(values[name]) for name in ("open", "high", "low", "close", "volume", "vwap")),
         _counts(values["trade_count"]),
-        pa.array(values["bar_count"]),
-        pa.array(values["is_final"]),
+        plain(values["bar_count"], pa.int64()),
+        flags(values["is_final"]),
     ]
     return pa.Table.from_arrays(arrays, schema=ANSWER_SCHEMA)
 
@@ -139,12 +140,12 @@ def coarse_answer(timeframe: str, found: Sequence[Sequence[Any]]) -> pa.Table:
 def latest_answer(feed: Feed, rows: BarRows) -> pa.Table:
     """The last bar of each symbol, in the columns of the view `latest_bars`."""
     arrays = [
-        _texts(rows.code, rows.symbols),
-        pa.array(rows.ts).view(TS),
-        pa.array(base_closes(feed, rows)).view(TS),
+        texts(rows.code, rows.symbols),
+        plain(rows.ts, TS),
+        plain(base_closes(feed, rows), TS),
         _days(rows.st // DAY_US),
         *(_floats(values) for values in (rows.open, rows.high, rows.low, rows.close, rows.volume)),
-        pa.array(rows.mark > 0),
+        flags(rows.mark > 0),
     ]
     return pa.Table.from_arrays(arrays, schema=LATEST_SCHEMA)
 
@@ -154,12 +155,12 @@ def totals_answer(rows: BarRows) -> pa.Table:
     with np.errstate(divide="ignore", invalid="ignore"):
         vwap = np.where(rows.volume > 0, rows.money / rows.volume, np.nan)
     arrays = [
-        _texts(rows.code, rows.symbols),
-        pa.array(rows.ts).view(TS),
-        pa.array(rows.st).view(TS),
+        texts(rows.code, rows.symbols),
+        plain(rows.ts, TS),
+        plain(rows.st, TS),
         *(_floats(each) for each in (rows.open, rows.high, rows.low, rows.close, rows.volume, rows.money, vwap)),
         _counts(rows.trades),
-        pa.array(rows.mark),
+        plain(rows.mark, pa.int64()),
     ]
     return pa.Table.from_arrays(arrays, schema=TOTALS_SCHEMA)
 
@@ -188,41 +189,29 @@ def _answer(
     rows: BarRows, timeframe: str, ts: Ints, closes: Ints, vwap: Floats, bars: Ints, final: NDArray[np.bool_]
 ) -> pa.Table:
     arrays = [
-        _texts(rows.code, rows.symbols),
-        _same(timeframe, len(rows)),
-        pa.array(ts).view(TS),
-        pa.array(closes).view(TS),
+        texts(rows.code, rows.symbols),
+        same(timeframe, len(rows)),
+        plain(ts, TS),
+        plain(closes, TS),
         _days(rows.st // DAY_US),
         *(_floats(values) for values in (rows.open, rows.high, rows.low, rows.close, rows.volume, vwap)),
         _counts(rows.trades),
-        pa.array(bars),
-        pa.array(final),
+        plain(bars, pa.int64()),
+        flags(final),
     ]
     return pa.Table.from_arrays(arrays, schema=ANSWER_SCHEMA)
 
 
-def _texts(codes: NDArray[np.int32], names: Sequence[str]) -> pa.Array:
-    if len(names) == 1:
-        return _same(names[0], len(codes))
-    return pa.array(list(names), pa.string()).take(pa.array(codes))
-
-
-def _same(text: str, count: int) -> pa.Array:
-    return pa.repeat(pa.scalar(text, pa.string()), count)
-
-
 def _days(days: Ints) -> pa.Array:
-    return pa.array(days.astype(np.int32)).view(pa.date32())
+    return plain(days.astype(np.int32), pa.date32())
 
 
 def _floats(values: Floats) -> pa.Array:
-    unknown = np.isnan(values)
-    return pa.array(values, mask=unknown if unknown.any() else None)
+    return known(values, pa.float64(), np.isnan(values))
 
 
 def _counts(values: Ints) -> pa.Array:
-    unknown = values == UNKNOWN_COUNT
-    return pa.array(values, mask=unknown if unknown.any() else None)
+    return known(values, pa.int64(), values == UNKNOWN_COUNT)
 
 
 def _native(values: NDArray[Any]) -> NDArray[Any]:

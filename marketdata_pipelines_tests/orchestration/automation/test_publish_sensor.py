@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import pyarrow as pa
 from dagster import AssetKey, DagsterRun, DagsterRunStatus, RunRequest, SkipReason
 from dagster._core.utils import make_new_run_id
 from pydantic import SecretStr
@@ -15,11 +16,15 @@ from marketdata_pipelines.orchestration.automation.asking import ASKED_TAG
 from marketdata_pipelines.orchestration.automation.publish_sensor import REST_SECONDS, PublishAsker, publish_sensor
 from marketdata_pipelines.orchestration.running.backfills import open_backfill
 from marketdata_pipelines.pipeline.hot_set import fill_hot_set
-from marketdata_pipelines.pipeline.publishing import Publisher, keys_to_publish
+from marketdata_pipelines.pipeline.publishing import Publisher, behind_of
 from marketdata_pipelines.pipeline.serving_stores import redis_store, timescale_store
 from marketdata_pipelines.settings.environment import Settings
 from marketdata_pipelines.stores.lake.lake import Lake, TableWrite
 from marketdata_pipelines_tests.orchestration.conftest import Workshop
+from marketdata_pipelines_tests.servers import PostgresServer
+from marketdata_pipelines_tests.store_databases import own_server
+
+__all__ = ["own_server"]
 
 DAYS = ["2024-05-02", "2024-05-03"]
 AWAY = "postgresql://anna:hush@127.0.0.1:1/bars"
@@ -33,10 +38,12 @@ class Asking:
     settings: Settings
     now_us: int = 1_715_000_000_000_000
     cursor: str | None = None
+    has_views: bool = False
 
     @property
     def feed(self) -> Feed:
-        return self.workshop.feed
+        publish = Publication() if self.has_views else Publication(refresh_minutes=())
+        return replace(self.workshop.feed, publish=publish)
 
     def existing(self, key: AssetKey) -> Sequence[str]:
         """The partitions there are of the days; of weeks, months and days alike enough for what is asked."""
@@ -59,10 +66,7 @@ class Asking:
             publisher = Publisher(lake, store, self.feed)
             publisher.ready()
             for each in store_sets(self.feed):
-                assert all(
-                    done.agrees
-                    for done in publisher.publish(each, keys_to_publish(lake, store, self.feed, each, None, None))
-                )
+                assert all(done.agrees for done in publisher.publish(each, behind_of(lake, store, self.feed, each)))
 
 
 def _upstream(key: AssetKey) -> str:
@@ -93,6 +97,24 @@ def test_what_is_behind_is_asked_for_in_one_ranged_run_until_it_is_published(
     assert (request.tags[RANGE_START_TAG], request.tags[RANGE_END_TAG]) == ("2024-05-01", DAYS[-1])
     assert {key.path[-1] for key in request.asset_selection or ()} == {"timescale_bars", "timescale_daily_bars"}
     assert (after, why) == ([], "every store is up to date")
+
+
+def test_a_view_that_the_store_never_had_is_asked_for_without_waiting_for_its_schedule(
+    workshop: Workshop, store_dsn: str
+) -> None:
+    workshop.run(DAYS)
+    ticks = asking(workshop, store_dsn)
+    ticks.publish()
+    ticks.has_views = True
+
+    first, _ = ticks.tick()
+    with timescale_store(ticks.settings) as store:
+        store.replace_view(ticks.feed, "top_volume", pa.table({"symbol": ["A"]}), inputs="older")
+    later, _ = ticks.tick(REST_SECONDS)
+
+    views = ["daily_summary", "hourly_volume", "symbol_performance", "top_volume"]
+    assert [request.job_name for request in first] == [f"demo__refresh_{view}" for view in views]
+    assert [request.job_name for request in later] == [f"demo__refresh_{view}" for view in views[:3]]
 
 
 def test_a_corrected_partition_is_asked_for_again_and_alone(workshop: Workshop, store_dsn: str) -> None:
@@ -175,6 +197,19 @@ def test_a_store_that_lost_what_it_had_is_noticed_though_the_lake_did_not_change
 
     assert (settled, soon) == ([], [])
     assert [request.tags[PARTITION_TAG] for request in later] == DAYS[:1]
+
+
+def test_another_database_is_noticed_at_once(workshop: Workshop, store_dsn: str, own_server: PostgresServer) -> None:
+    workshop.run(DAYS[:1])
+    ticks = asking(workshop, store_dsn)
+    ticks.publish()
+    settled, _ = ticks.tick()
+    ticks.settings = asking(workshop, own_server.url("postgres")).settings
+
+    moved, _ = ticks.tick(REST_SECONDS)
+
+    assert settled == []
+    assert [request.job_name for request in moved] == ["demo__publish_day"]
 
 
 def test_the_hot_set_is_asked_for_until_redis_names_the_newest_revisions(

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from dagster import AssetCheckKey, AssetCheckSeverity, AssetMaterialization, build_sensor_context
+from dagster import AssetCheckKey, AssetCheckSeverity, AssetMaterialization, DagsterInstance, build_sensor_context
 from pydantic import SecretStr
 
 from marketdata_pipelines.orchestration.automation.freshness import CHECK
@@ -53,6 +53,17 @@ def test_a_view_is_late_once_the_lake_has_had_other_rows_for_two_cadences(worksh
     assert very_late[:2] == (False, AssetCheckSeverity.ERROR)
     assert "behind the lake since" in late[2]
     assert "refreshed every 5 minutes" in late[2]
+
+
+def test_a_view_that_was_never_refreshed_is_not_late_by_a_history_that_is_not_there(workshop: Workshop) -> None:
+    workshop.run(DAYS[:1])
+    walked = verdict(workshop, LATE_SECONDS * 9)
+    with DagsterInstance.ephemeral() as fresh:
+        found = view_verdicts(fresh, Lake(workshop.settings.lake), workshop.feed, datetime.now(UTC).timestamp())
+
+    assert walked[:2] == (False, AssetCheckSeverity.WARN)
+    assert found[KEY][0]
+    assert found[KEY][2].startswith("was never refreshed")
 
 
 def test_the_sensor_tells_it_without_a_run(workshop: Workshop) -> None:

@@ -92,6 +92,7 @@ def test_a_secret_is_struck_out_of_whatever_a_server_says() -> None:
         (psycopg.errors.DiskFull("no space left"), StoreError, "make room on the server's disk"),
         (psycopg.errors.ReadOnlySqlTransaction("read-only"), StoreError, "name the primary"),
         (psycopg.errors.InsufficientPrivilege("denied"), StoreError, "marketdata_writer"),
+        (psycopg.errors.InsufficientPrivilege("permission denied for database x"), StoreError, "run `grant create on"),
         (psycopg.errors.UndefinedTable("no table"), StoreError, "publish the feed"),
         (psycopg.OperationalError('FATAL: password authentication failed for user "u"'), StoreError, "mend the user"),
         (psycopg.OperationalError('FATAL: role "u" does not exist'), StoreError, "mend the user"),
