@@ -110,17 +110,12 @@ class PastTables:
         """The rows of one symbol in a partition of a table. Errors as `read`."""
         return only_rows(self.read(table, key), [symbol], ())
 
-    def rows_in(self, part: StandingPart) -> int:
-        """How many rows the file of a raw part has. Errors as `loaded`."""
-        return self._lake.part_rows(self._feed.name, part.part)
-
-    def loaded(self, key: str, symbol: str | None = None) -> list[LoadedPart]:
-        """The same with their rows, or with those of one symbol.
+    def loaded(self, key: str) -> list[LoadedPart]:
+        """The same with their rows.
 
         Errors: PartitionMissing where a part's file was removed by a policy of retention.
         """
-        only = None if symbol is None else [symbol]
-        return [LoadedPart(part, self._lake.read_part(self._feed.name, part.part, only)) for part in self.parts(key)]
+        return [LoadedPart(part, self._lake.read_part(self._feed.name, part.part)) for part in self.parts(key)]
 
     def _known(self) -> dict[str, list[StandingPart]]:
         if self._parts is None:

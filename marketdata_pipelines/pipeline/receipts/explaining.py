@@ -20,11 +20,11 @@ from marketdata_pipelines.pipeline.past import PastTables
 from marketdata_pipelines.pipeline.receipts.buckets import BarTables, FoundBar, StoredTables, find_bar, rows_between
 from marketdata_pipelines.pipeline.receipts.partitions import PartitionProofs
 from marketdata_pipelines.pipeline.receipts.provenance import SymbolRows
+from marketdata_pipelines.pipeline.receipts.raw_rows import RawRows
 from marketdata_pipelines.pipeline.receipts.records import Receipt, Verification
 from marketdata_pipelines.pipeline.receipts.rows import plain_values, prove_bars
 from marketdata_pipelines.pipeline.receipts.sources import HASHED_BYTES, RowSources
 from marketdata_pipelines.pipeline.receipts.verifying import Evidence, PartitionEvidence, verify_evidence
-from marketdata_pipelines.pipeline.validate import LoadedPart
 from marketdata_pipelines.stores.lake.catalog import StandingPart
 from marketdata_pipelines.stores.lake.lake import Lake
 
@@ -32,7 +32,7 @@ from marketdata_pipelines.stores.lake.lake import Lake
 LISTED = 40
 # Reading leaves the lock to others: the partitions of a week are read side by side.
 _READERS = 2
-_KEPT_STATES, _KEPT_PARTITIONS, _KEPT_GRIDS = 4, 16, 64
+_KEPT_STATES, _KEPT_GRIDS = 4, 64
 
 
 Each = TypeVar("Each")
@@ -84,7 +84,7 @@ class _State:
         self.tables: BarTables = StoredTables(lake, feed) if as_of_us is None else self.past
         self.sources = RowSources(lake, feed)
         self._proofs = PartitionProofs(lake, feed, self.past, self.tables)
-        self._loaded: Callable[[str, str], list[LoadedPart]] = lru_cache(maxsize=_KEPT_PARTITIONS)(self.past.loaded)
+        self._raw = RawRows(lake, feed)
         self._grid: Callable[[str], SessionGrid] = lru_cache(maxsize=_KEPT_GRIDS)(CoarseBars(lake, feed).grid)
 
     def receipt(self, symbol: str, found: FoundBar, listed: int | None, *, patient: bool) -> Receipt:
@@ -158,12 +158,13 @@ class _State:
             stored=self._base(self.tables, key, *span, receipt.table),
             derived=self._base(self.past, key, *span, receipt.table),
             rows=self._rows(key, *span),
-            recorded=[(part, self.past.rows_in(part)) for part in self.past.parts(key)],
+            recorded=[(part, self._raw.count(part)) for part in self.past.parts(key)],
             checked=self._proofs.evaluated(key),
         )
 
     def _rows(self, key: str, symbol: str, first_us: int, last_us: int) -> SymbolRows:
-        return SymbolRows(self.feed, self._grid(key), self._loaded(key, symbol), symbol, first_us, last_us)
+        parts = [self._raw.of(part, symbol) for part in self.past.parts(key)]
+        return SymbolRows(self.feed, self._grid(key), parts, symbol, first_us, last_us)
 
     def _base(
         self,

@@ -26,7 +26,7 @@ from marketdata_pipelines.stores.lake.parquet import (
     remove_leftovers,
     write_file,
 )
-from marketdata_pipelines.stores.lake.raw_parts import part_rows, read_part
+from marketdata_pipelines.stores.lake.raw_parts import is_symbol_apart, part_rows, read_part
 from marketdata_pipelines.stores.lake.replaced import while_replaced
 from marketdata_pipelines.stores.lake.stored import Stored, with_runs
 from marketdata_pipelines.stores.lake.stored_rows import read_stored
@@ -131,6 +131,10 @@ class Lake:
         Errors: PartitionMissing when its file is not there, also by the feed's policy of retention.
         """
         return read_part(self.layout.root, self.catalog.removals, feed, part, only)
+
+    def is_symbol_apart(self, feed: str, part: RawPart, symbol: str) -> bool:
+        """Whether reading the rows of one symbol takes less than reading the whole part. Errors as `read_part`."""
+        return is_symbol_apart(self.layout.root, self.catalog.removals, feed, part, symbol)
 
     def part_rows(self, feed: str, part: RawPart) -> int:
         """How many rows the file of a raw part has. Errors as `read_part`."""

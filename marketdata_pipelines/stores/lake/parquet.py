@@ -166,6 +166,15 @@ def row_count(path: Path) -> int:
         return int(file.metadata.num_rows)
 
 
+def is_apart(path: Path, symbol: str) -> bool:
+    """Whether a symbol's rows are in some row groups only, so that reading them takes less than reading all.
+
+    Errors as `read_file`.
+    """
+    with _opened(path) as file:
+        return len(_groups_of(file, [symbol])) < int(file.metadata.num_row_groups)
+
+
 def read_columns(path: Path) -> list[str]:
     """The names of a file's columns. Errors as `read_file`."""
     with _opened(path) as file:

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from marketdata_pipelines.errors import PartitionMissing
 from marketdata_pipelines.stores.lake.ledger import RawPart
-from marketdata_pipelines.stores.lake.parquet import read_file, row_count
+from marketdata_pipelines.stores.lake.parquet import is_apart, read_file, row_count
 from marketdata_pipelines.stores.lake.removals import Removals
 
 
@@ -22,6 +22,12 @@ def read_part(
     """
     with _removals_told(removals, feed, part):
         return read_file(root / part.path, only=only)
+
+
+def is_symbol_apart(root: Path, removals: Removals, feed: str, part: RawPart, symbol: str) -> bool:
+    """Whether reading the rows of one symbol takes less than reading the whole part. Errors as `read_part`."""
+    with _removals_told(removals, feed, part):
+        return is_apart(root / part.path, symbol)
 
 
 def part_rows(root: Path, removals: Removals, feed: str, part: RawPart) -> int:
