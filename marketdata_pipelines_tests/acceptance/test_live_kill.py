@@ -89,7 +89,8 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
             try:
                 yield found
                 found.live.close()
-                assert processes_of(home) == [], "processes outlive `marketdata up`"
+                # Dagster's watchers look every few seconds whether whom they watch for is there.
+                wait_for("the end of every process", lambda: processes_of(home) == [], 15)
             finally:
                 kill_all_of(home)
 

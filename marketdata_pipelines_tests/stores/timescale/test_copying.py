@@ -91,12 +91,12 @@ def test_one_long_text_among_many_short_ones_does_not_widen_them_all() -> None:
     assert read_binary(pieces, table.schema).equals(table)
 
 
-def test_many_rows_are_sent_in_pieces_of_64_thousand() -> None:
+def test_many_rows_are_sent_in_pieces_of_16_thousand() -> None:
     table = pa.table({"big": np.arange(200_000), "double": np.arange(200_000) / 7})
 
     pieces = list(encode(table))
 
-    assert [len(piece) for piece in pieces] == [19, *[65_536 * 26] * 3, 3_392 * 26, 2]
+    assert [len(piece) for piece in pieces] == [19, *[16_384 * 26] * 12, 3_392 * 26, 2]
     assert read_binary(pieces, table.schema).equals(table)
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from marketdata_pipelines.errors import SettingsInvalid, StoreError, StoreUnavailable
 from marketdata_pipelines.stores.timescale.database import Database
+from marketdata_pipelines_tests.waiting import wait_until
 
 
 def _backend(database: Database) -> int:
@@ -156,12 +157,8 @@ def test_closing_ends_every_connection_and_thread(store_dsn: str) -> None:
         _backend(database)
 
     assert [each.name for each in threading.enumerate() if each.name.startswith("marketdata 127")] == []
-    with psycopg.connect(store_dsn) as connection:
-        others = connection.execute(
-            "select count(*) from pg_stat_activity "
-            "where datname = current_database() and application_name = 'marketdata'"
-        ).fetchone()
-    assert others == (0,)
+    # The server ends its side a moment after it was told.
+    wait_until(lambda: _others(store_dsn) == 0, "the end of every connection", 10)
 
 
 def test_a_database_that_nobody_holds_closes_its_connections(store_dsn: str) -> None:
@@ -193,3 +190,14 @@ def test_a_child_process_opens_connections_of_its_own(store_dsn: str) -> None:
 
         assert theirs not in (0, mine)
         assert _backend(database) == mine
+
+
+def _others(dsn: str) -> int:
+    """How many connections of the program's the server still has."""
+    count = (
+        "select count(*) from pg_stat_activity where datname = current_database() and application_name = 'marketdata'"
+    )
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        found = connection.execute(f"select count(*) from pg_stat_activity where {ours}").fetchone()
+    assert found is not None
+    return int(found[0])
