@@ -194,9 +194,7 @@ def test_a_child_process_opens_connections_of_its_own(store_dsn: str) -> None:
 
 def _others(dsn: str) -> int:
     """How many connections of the program's the server still has."""
-    count = (
-        "select count(*) from pg_stat_activity where datname = current_database() and application_name = 'marketdata'"
-    )
+    ours = "datname = current_database() and application_name = 'marketdata'"
     with psycopg.connect(dsn, autocommit=True) as connection:
         found = connection.execute(f"select count(*) from pg_stat_activity where {ours}").fetchone()
     assert found is not None
