@@ -1,7 +1,7 @@
 """A Redis of one's own, for tests that flush, stop or restart it, and tiers over it."""
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 
 import pytest
 
@@ -56,14 +56,21 @@ def loader(market: Market) -> CountedLoader:
 @pytest.fixture
 def open_tiers(own_redis: RedisServer, market: Market) -> Iterator[OpenTiers]:
     """Opens tiers over the market's lake and this Redis, as a process of their own would have them."""
+    with tiers_over(own_redis.url, market) as open_one:
+        yield open_one
+
+
+@contextmanager
+def tiers_over(url: str, market: Market) -> Iterator[OpenTiers]:
+    """Opens tiers over a market's lake and the Redis at an address; all are closed at the end."""
     with ExitStack() as opened:
 
         def open_one(loader: CountedLoader, *, listens: bool = False) -> CacheTiers:
             statistics = Statistics()
             second = SecondTier(
-                RedisStore.at(own_redis.url, "tests"),
+                RedisStore.at(url, "tests"),
                 statistics,
-                listen=(lambda: connect(own_redis.url)) if listens else None,
+                listen=(lambda: connect(url)) if listens else None,
                 seconds_between_probes=PROBE_SECONDS,
             )
             revisions = LakeRevisions(market.lake.layout.catalog)

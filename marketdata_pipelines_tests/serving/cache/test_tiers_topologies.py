@@ -5,22 +5,18 @@ import os
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from marketdata_pipelines.errors import StoreUnavailable
-from marketdata_pipelines.serving.cache.revisions import LakeRevisions
-from marketdata_pipelines.serving.cache.second import SecondTier
-from marketdata_pipelines.serving.cache.statistics import Event, Statistics, Tier
+from marketdata_pipelines.serving.cache.statistics import Event, Tier
 from marketdata_pipelines.serving.cache.tiers import CacheTiers
-from marketdata_pipelines.stores.redis.client import connect
 from marketdata_pipelines.stores.redis.store import RedisStore
 from marketdata_pipelines_tests.servers import ServerMissing
-from marketdata_pipelines_tests.serving.cache.conftest import PROBE_SECONDS
-from marketdata_pipelines_tests.serving.cache.markets import CountedLoader, Market
+from marketdata_pipelines_tests.serving.cache.conftest import OpenTiers, tiers_over
+from marketdata_pipelines_tests.serving.cache.markets import Market
 from marketdata_pipelines_tests.serving.cache.topologies import (
     Topology,
     as_cluster,
@@ -29,8 +25,6 @@ from marketdata_pipelines_tests.serving.cache.topologies import (
     behind_tls,
 )
 from marketdata_pipelines_tests.waiting import wait_until
-
-OpenTiers = Callable[..., CacheTiers]
 
 
 @pytest.fixture(params=[behind_sentinel, as_cluster, behind_tls, as_cluster_behind_tls])
@@ -53,19 +47,7 @@ def topology(request: pytest.FixtureRequest) -> Iterator[Topology]:
 @pytest.fixture
 def open_over(topology: Topology, market: Market) -> Iterator[OpenTiers]:
     """Opens tiers over the market's lake and these servers, as a process of their own would have them."""
-    with ExitStack() as opened:
-
-        def open_one(loader: CountedLoader, *, listens: bool = False) -> CacheTiers:
-            statistics = Statistics()
-            second = SecondTier(
-                RedisStore.at(topology.url, "tests"),
-                statistics,
-                listen=(lambda: connect(topology.url)) if listens else None,
-                seconds_between_probes=PROBE_SECONDS,
-            )
-            revisions = LakeRevisions(market.lake.layout.catalog)
-            return opened.enter_context(CacheTiers(loader, revisions, second, statistics=statistics))
-
+    with tiers_over(topology.url, market) as open_one:
         yield open_one
 
 
