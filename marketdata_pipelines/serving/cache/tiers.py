@@ -12,7 +12,6 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from marketdata_pipelines.domain.feeds import Feed
 from marketdata_pipelines.domain.partitions import period_of
@@ -21,7 +20,7 @@ from marketdata_pipelines.serving.cache.coalescing import Coalescing
 from marketdata_pipelines.serving.cache.l1 import L1
 from marketdata_pipelines.serving.cache.loader import Loader
 from marketdata_pipelines.serving.cache.piece_reading import PieceReader, Superseded
-from marketdata_pipelines.serving.cache.pieces import ViewKey, answer_of
+from marketdata_pipelines.serving.cache.pieces import ViewKey, answer_of, last_bars_of
 from marketdata_pipelines.serving.cache.revisions import Revisions, RevisionSource, RevisionsUnknown
 from marketdata_pipelines.serving.cache.statistics import Event, Kind, Statistics, Tier, process_statistics
 from marketdata_pipelines.serving.ranges import Moment, TimeRange, date_range, time_range
@@ -33,8 +32,6 @@ if TYPE_CHECKING:
 _ATTEMPTS = 5
 # More symbols and partitions than this at once are a history, not the hot set: one query reads it better.
 _MOST_PIECES = 2_000
-# Up to so many symbols are found sooner one by one than by a table of all of them.
-_FEW = 4
 
 Loaded = tuple[pa.Table, Tier]
 Looks = tuple[Revisions, ...]
@@ -88,7 +85,7 @@ class CacheTiers:
             whole, tier = self._all_latest(feed, None if looks is None else looks[0])
             if wanted is None:
                 return whole, tier
-            return whole.take(_places(whole["symbol"], wanted)), tier
+            return last_bars_of(whole, wanted), tier
 
         return self._answer(Kind.LATEST, feed, (LATEST_BARS,), ("latest", wanted), load)
 
@@ -296,11 +293,3 @@ class CacheTiers:
         if known is None or known[0] is not feed:
             known = self._versions[feed.name] = (feed, feed.version)
         return known[1]
-
-
-def _places(symbols: pa.ChunkedArray, wanted: tuple[str, ...]) -> pa.Array:
-    """Where these symbols are, in order; without those that are not there."""
-    if len(wanted) <= _FEW:
-        found = (symbols.index(pa.scalar(each, pa.string())).as_py() for each in wanted)
-        return pa.array(sorted(place for place in found if place >= 0), pa.int64())
-    return pc.index_in(pa.array(wanted, pa.string()), value_set=symbols).drop_null().sort()

@@ -155,7 +155,7 @@ def _options(timeout_seconds: float) -> dict[str, Any]:
     return {
         "socket_timeout": timeout_seconds,
         "socket_connect_timeout": timeout_seconds,
-        # A day of one symbol's minutes is 33 KB: read in one piece.
+        # A day of one symbol's minutes is 35 KB: read in one piece.
         "socket_read_size": 131_072,
         # As many threads may ask at once as there are; the client's own limit would be taken for an outage.
         "max_connections": 10_000,

@@ -23,7 +23,7 @@ from marketdata_pipelines.stores.redis.kept import KeptConnections
 from marketdata_pipelines.stores.redis.keys import Group, Keys, escape, pointer_name, pointer_of, unescape
 from marketdata_pipelines.stores.redis.memory import Accounts, KeepRules, NamespaceMemory, ServerMemory, server_memory
 from marketdata_pipelines.stores.redis.scripts import POINT, UNPOINT
-from marketdata_pipelines.stores.redis.values import decode, encode, split_by_symbol
+from marketdata_pipelines.stores.redis.values import PLAIN_SYMBOL, decode, encode, split_by_symbol
 
 K = TypeVar("K")
 
@@ -81,14 +81,15 @@ class RedisStore:
     def put_bars(self, group: Group, bars: pa.Table, symbols: Sequence[str] | None = None) -> int:
         """Put bars, a value for each symbol; their bytes. Of `symbols` those without bars are known to have none.
 
-        Shape:  any columns with `symbol`, sorted by (symbol, ts). A reader gets what it has asked for, whole.
+        Shape:  any columns with `symbol`, sorted by (symbol, ts). A reader gets what it has asked for, whole, its
+                symbol as plain text.
         Errors: SchemaMismatch, BarsNotSorted.
         """
         # What a file says of itself is not told with each symbol.
         bars = bars.replace_schema_metadata(None)
         parts = split_by_symbol(bars)
         if symbols is not None:
-            none = bars.schema.empty_table()
+            none = bars.schema.set(bars.schema.get_field_index("symbol"), PLAIN_SYMBOL).empty_table()
             parts = {symbol: parts.get(symbol, none) for symbol in dict.fromkeys((*parts, *symbols))}
         names, zstd, size = list(parts), self.keep.zstd_bytes, 0
         # Of no bars the group is counted, too: it is pointed at.
@@ -138,7 +139,7 @@ class RedisStore:
     def put_table(self, group: Group, table: pa.Table) -> int:
         """Put a table as one value; its bytes. For results: `table` is their name, `partition` what was asked.
 
-        The last bars of a feed are one, too: 500 symbols are 36 KB, read at once in a third of a millisecond, and then
+        The last bars of a feed are one, too: 500 symbols are 36 KB, read at once in a fifth of a millisecond, and then
         in the reader's memory for each symbol that is asked for, until there are others.
         """
         value = encode(table, zstd_bytes=self.keep.zstd_bytes)

@@ -50,6 +50,13 @@ def test_some_symbols_are_answered_from_what_was_read_for_all(
     found = tiers.latest(market.feed, ["SOL", "BTC", "SOL", "NONE"])
 
     assert found.to_pylist() == market.latest(["BTC", "SOL"])
+    for symbol in ("BTC", "ETH", "SOL", "", "A", "NONE", "ZZZ"):
+        one = tiers.latest(market.feed, [symbol])
+        assert one.to_pylist() == market.latest([symbol])
+        assert one.schema == found.schema
+        # A row of its own, which does not keep the rows of all symbols in memory.
+        assert one.get_total_buffer_size() <= 40 * one.num_columns
+    assert tiers.latest(market.feed, []).num_rows == 0
     assert loader.reads == 1
 
 

@@ -12,6 +12,8 @@ from marketdata_pipelines.stores.redis.keys import Group
 DAY = date(2024, 3, 8)
 OPEN_US = 1_709_908_200_000_000
 MINUTE_US = 60_000_000
+# As bars are read back: symbols are plain text.
+KEPT_SCHEMA = BAR_SCHEMA.set(0, pa.field("symbol", pa.string()))
 GROUP = Group("us_equities_1m", "validated_bars", DAY.isoformat(), "0123456789abcdef")
 
 

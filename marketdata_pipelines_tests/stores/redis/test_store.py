@@ -9,14 +9,13 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from marketdata_pipelines.domain.bars import BAR_SCHEMA
 from marketdata_pipelines.errors import StoreError, StoreUnavailable
 from marketdata_pipelines.stores.redis.keys import Group
 from marketdata_pipelines.stores.redis.memory import KeepRules
 from marketdata_pipelines.stores.redis.store import Pointed, RedisStore, Revision
 from marketdata_pipelines.stores.redis.values import split_by_symbol
 from marketdata_pipelines_tests.redis_servers import RedisServer
-from marketdata_pipelines_tests.stores.redis.bars import GROUP, minute_bars, of_symbol
+from marketdata_pipelines_tests.stores.redis.bars import GROUP, KEPT_SCHEMA, minute_bars, of_symbol
 
 FEED, TABLE, DAY, REVISION = GROUP.feed, GROUP.table, GROUP.partition, GROUP.revision
 LATER = Group(FEED, TABLE, DAY, "fedcba9876543210")
@@ -40,7 +39,7 @@ def test_bars_are_got_by_symbol_and_partition(any_store: RedisStore) -> None:
     )
 
     assert set(found) == {("AAPL", DAY), ("BTC/USD", DAY), ("AAPL", NEXT_DAY.partition)}
-    assert found["AAPL", DAY].schema == BAR_SCHEMA
+    assert found["AAPL", DAY].schema == KEPT_SCHEMA
     assert found["BTC/USD", DAY].to_pylist() == of_symbol(bars, "BTC/USD")
     assert found["AAPL", NEXT_DAY.partition].to_pylist() == next_bars.to_pylist()
 
@@ -59,7 +58,7 @@ def test_a_symbol_without_bars_is_known_to_have_none(store: RedisStore) -> None:
 
     assert list(found) == [("HALTED", DAY)]
     assert found["HALTED", DAY].num_rows == 0
-    assert found["HALTED", DAY].schema == BAR_SCHEMA
+    assert found["HALTED", DAY].schema == KEPT_SCHEMA
 
 
 def test_a_publication_drops_what_it_replaces(any_store: RedisStore) -> None:
@@ -113,7 +112,7 @@ def test_recent_bars_are_of_symbols_known_throughout(store: RedisStore) -> None:
 
     assert list(recent) == ["AAPL"]
     assert recent["AAPL"].column("open").to_pylist() == [100.0, 101.0, 102.0, 7.0, 8.0, 9.0]
-    assert recent["AAPL"].schema == BAR_SCHEMA
+    assert recent["AAPL"].schema == KEPT_SCHEMA
 
 
 def test_a_day_without_bars_is_a_known_day(store: RedisStore) -> None:
@@ -123,7 +122,7 @@ def test_a_day_without_bars_is_a_known_day(store: RedisStore) -> None:
 
     recent = store.recent_bars(FEED, TABLE, ["AAPL", "HALTED"], partitions=2)
 
-    assert recent == {"HALTED": minute_bars(["HALTED"], price=7)}
+    assert recent == {"HALTED": minute_bars(["HALTED"], price=7).cast(KEPT_SCHEMA)}
 
 
 def test_a_result_is_kept_whole(any_store: RedisStore) -> None:

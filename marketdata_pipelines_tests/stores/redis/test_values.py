@@ -1,5 +1,8 @@
 """A value gives back the table that was put, or nothing."""
 
+import struct
+import zlib
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -9,7 +12,7 @@ from hypothesis import strategies as st
 from marketdata_pipelines.domain.bars import BAR_SCHEMA
 from marketdata_pipelines.errors import BarsNotSorted, SchemaMismatch
 from marketdata_pipelines.stores.redis.values import decode, encode, split_by_symbol, symbol_runs
-from marketdata_pipelines_tests.stores.redis.bars import minute_bars, of_symbol
+from marketdata_pipelines_tests.stores.redis.bars import KEPT_SCHEMA, minute_bars, of_symbol
 
 FLOATS = st.none() | st.floats(width=64)
 ROWS = st.lists(
@@ -19,10 +22,13 @@ ROWS = st.lists(
 
 
 @settings(max_examples=100)
-@given(ROWS, st.sampled_from([None, 0]))
-def test_what_was_put_is_got_bit_for_bit(rows: list[tuple[object, ...]], zstd_bytes: int | None) -> None:
+@given(ROWS, st.sampled_from([None, 0]), st.booleans())
+def test_what_was_put_is_got_bit_for_bit(
+    rows: list[tuple[object, ...]], zstd_bytes: int | None, has_dictionary: bool
+) -> None:
     columns = list(zip(*rows, strict=True)) if rows else [(), (), (), ()]
-    kinds = (pa.dictionary(pa.int32(), pa.string()), pa.float64(), pa.int64(), pa.bool_())
+    text = pa.dictionary(pa.int32(), pa.string()) if has_dictionary else pa.string()
+    kinds = (text, pa.float64(), pa.int64(), pa.bool_())
     arrays = [pa.array(list(column), kind) for column, kind in zip(columns, kinds, strict=True)]
     table = pa.table(arrays, names=["symbol", "price", "count", "regular"])
 
@@ -41,22 +47,44 @@ def test_a_value_of_somebody_else_is_absent(value: bytes) -> None:
 
 
 @settings(max_examples=150)
-@given(st.data())
-def test_a_damaged_value_is_absent(data: st.DataObject) -> None:
-    value = encode(minute_bars(["AAPL"]))
+@given(st.data(), st.booleans())
+def test_a_damaged_value_is_absent_or_whole(data: st.DataObject, has_dictionary: bool) -> None:
+    bars = minute_bars(["AAPL"])
+    put = bars if has_dictionary else bars.cast(KEPT_SCHEMA)
+    value = encode(put)
     place = data.draw(st.integers(0, len(value) - 1))
     bit = 1 << data.draw(st.integers(0, 7))
     damaged = value[:place] + bytes([value[place] ^ bit]) + value[place + 1 :]
 
     got = decode(damaged)
 
-    # Three bytes of the header mean nothing yet.
-    assert got is None or 1 <= place <= 3
+    # One byte says which way is the quicker to read it, two mean nothing yet.
+    assert got is None or (1 <= place <= 3 and got == put)
 
 
 @pytest.mark.parametrize("cut", [0, 1, 15, 16, 100, -1])
 def test_a_cut_value_is_absent(cut: int) -> None:
     assert decode(encode(minute_bars(["AAPL"]))[:cut]) is None
+
+
+def test_columns_within_columns_and_several_chunks_are_got_too() -> None:
+    nested = pa.array([["a"], None], pa.list_(pa.dictionary(pa.int32(), pa.string())))
+    other = pa.array([["b", "a"]], pa.list_(pa.dictionary(pa.int32(), pa.string())))
+    chunked = pa.table({"names": pa.chunked_array([nested, other]), "number": pa.chunked_array([[1], [2, 3]])})
+    plain = pa.concat_tables([minute_bars(["AAPL"]).cast(KEPT_SCHEMA), minute_bars(["MSFT"], 2).cast(KEPT_SCHEMA)])
+
+    for table in (chunked, plain, plain.slice(2, 2), plain.slice(0, 0), plain.slice(0, 0).replace_schema_metadata()):
+        got = decode(encode(table))
+        assert got is not None
+        assert got.to_pylist() == table.to_pylist()
+        assert got.schema == table.schema
+
+
+def test_a_whole_value_of_another_making_is_absent() -> None:
+    for stream in (b"", b"\xff\xff\xff\xff", b"\xff\xff\xff\xff\x08\0\0\0" + bytes(32), bytes(64)):
+        for readable in (0, 1, 2):
+            value = struct.pack("<BB2xIQ", 2, readable, zlib.crc32(stream), len(stream)) + stream
+            assert decode(value) is None
 
 
 def test_only_large_tables_are_compressed() -> None:
@@ -74,9 +102,8 @@ def test_each_symbol_gets_its_rows_and_no_other_name() -> None:
 
     assert list(parts) == ["AAPL", "MSFT", "BRK.B"]
     for symbol, part in parts.items():
-        assert part.schema == BAR_SCHEMA
+        assert part.schema == KEPT_SCHEMA
         assert part.to_pylist() == of_symbol(bars, symbol)
-        assert part.column("symbol").chunk(0).dictionary.to_pylist() == [symbol]
 
 
 def test_symbols_may_be_plain_text_and_in_several_chunks() -> None:
