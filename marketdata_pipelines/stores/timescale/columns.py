@@ -4,6 +4,7 @@ Not `pyarrow.array`: it imports pandas, which takes longer than most questions.
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -28,17 +29,24 @@ def known(values: NDArray[Any], kind: pa.DataType, unknown: NDArray[np.bool_]) -
 
 def texts(codes: NDArray[np.int32], names: Sequence[str]) -> pa.Array:
     """The names that codes stand for."""
+    if len(names) == 1:
+        return pa.repeat(_text(names[0]), len(codes))
     encoded = [name.encode() for name in names]
     ends = np.cumsum([0, *map(len, encoded)], dtype=np.int32)
     distinct = pa.StringArray.from_buffers(len(encoded), pa.py_buffer(ends), pa.py_buffer(b"".join(encoded)))
-    if len(encoded) == 1:
-        return pa.repeat(distinct[0], len(codes))
     return distinct.take(plain(codes, pa.int32()))
 
 
 def same(text: str, count: int) -> pa.Array:
     """One text as often."""
-    return texts(np.zeros(count, np.int32), [text])
+    return pa.repeat(_text(text), count)
+
+
+@lru_cache(maxsize=4096)
+def _text(text: str) -> pa.StringScalar:
+    value = text.encode()
+    ends = pa.py_buffer(np.array([0, len(value)], np.int32))
+    return pa.StringArray.from_buffers(1, ends, pa.py_buffer(value))[0]
 
 
 def _made(values: NDArray[Any], kind: pa.DataType, validity: pa.Buffer | None) -> pa.Array:

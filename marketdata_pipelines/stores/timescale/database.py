@@ -101,8 +101,9 @@ class Database:
             pool = self._opened(what)
             connection = self._taken(pool)
             try:
-                if autocommit:
-                    connection.autocommit = True
+                # As its last borrower left it: readers, who ask one after the other, all want the same.
+                if connection.autocommit != autocommit:
+                    connection.autocommit = autocommit
                 with connection:
                     if statement_seconds is not None:
                         _limit(connection, statement_seconds, is_local=not autocommit)
@@ -233,7 +234,6 @@ class Database:
             return
         if limited:
             _limit(connection, self.timeout_seconds, is_local=False)
-        connection.autocommit = False
 
     def _leave_to_parent(self) -> None:
         # Closing a connection here would end it for the parent, whose socket it is: it is kept, and never touched.

@@ -26,6 +26,7 @@ from marketdata_pipelines.stores.timescale.read_rows import (
     BarRows,
     Floats,
     Ints,
+    by_open,
 )
 
 ANSWER_SCHEMA = pa.schema(
@@ -89,7 +90,7 @@ def unpack_clock(
 
 def base_answer(feed: Feed, rows: BarRows) -> pa.Table:
     """The feed's own bars; all of them are final."""
-    rows = rows.take(np.lexsort((rows.ts, rows.code)))
+    rows = by_open(rows)
     ones = np.ones(len(rows), np.int64)
     return _answer(
         rows, feed.interval.name, rows.ts, base_closes(feed, rows), rows.money, ones, np.ones(len(rows), np.bool_)
@@ -144,7 +145,8 @@ def latest_answer(feed: Feed, rows: BarRows) -> pa.Table:
         plain(rows.ts, TS),
         plain(base_closes(feed, rows), TS),
         _days(rows.st // DAY_US),
-        *(_floats(values) for values in (rows.open, rows.high, rows.low, rows.close, rows.volume)),
+        *(plain(values, pa.float64()) for values in (rows.open, rows.high, rows.low, rows.close)),
+        _floats(rows.volume),
         flags(rows.mark > 0),
     ]
     return pa.Table.from_arrays(arrays, schema=LATEST_SCHEMA)
@@ -194,7 +196,8 @@ def _answer(
         plain(ts, TS),
         plain(closes, TS),
         _days(rows.st // DAY_US),
-        *(_floats(values) for values in (rows.open, rows.high, rows.low, rows.close, rows.volume, vwap)),
+        *(plain(values, pa.float64()) for values in (rows.open, rows.high, rows.low, rows.close)),
+        *(_floats(values) for values in (rows.volume, vwap)),
         _counts(rows.trades),
         plain(bars, pa.int64()),
         flags(final),

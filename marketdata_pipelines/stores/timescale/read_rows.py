@@ -3,7 +3,7 @@
 Which statement gave them is `read_statements`'; what users see of them is made in `read_answers`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -21,11 +21,12 @@ Codes = NDArray[np.int32]
 PG_EPOCH_US = 946_684_800_000_000
 PG_EPOCH_DAYS = 10_957
 UNKNOWN_COUNT = -1
-# How each column is packed, in the order of read_packed_bars.
-_PACKED = {
-    "series": ">i4", "st": ">i8", "ts": ">i8", "open": ">f8", "high": ">f8", "low": ">f8", "close": ">f8",
-    "volume": ">f8", "money": ">f8", "trades": ">i8", "mark": ">i4",
-}  # fmt: skip
+_POWERS = np.power(10.0, np.arange(10))
+# The columns of read_packed_bars in their order; the floats are one after the other.
+_COLUMNS = ("series", "st", "ts", "open", "high", "low", "close", "volume", "money", "trades", "mark")
+_SERIES, _ST, _TS, _TRADES, _MARK = (_COLUMNS.index(name) for name in ("series", "st", "ts", "trades", "mark"))
+_CLOCKS, _FLOATS = slice(_ST, _TS + 1), slice(_TS + 1, _TRADES)
+_PRICES, _VOLUME, _MONEY = slice(0, 4), 4, 5
 STREAMED = pa.schema(
     [
         ("series", pa.int32()), ("st", pa.timestamp("us")), ("ts", pa.timestamp("us", tz="UTC")),
@@ -95,16 +96,20 @@ def read_series(
 def unpack(row: Sequence[Any], *, has_vwaps: bool) -> BarRows:
     """The row of a packed statement; `has_vwaps`: its money is vwaps as they are stored."""
     series, packed = read_series(*row[:5]), row[5:]
-    kinds = zip(_PACKED.items(), packed, strict=True)
-    # Native at once: numpy may take a swapped operand's memory for its result, which Arrow then refuses.
-    columns = {name: _native(np.frombuffer(data or b"", kind)) for (name, kind), data in kinds}
-    return _rows(series, {**columns, "st": columns["st"] + PG_EPOCH_US, "ts": columns["ts"] + PG_EPOCH_US}, has_vwaps)
+    # All columns are turned around at once: for a day of a symbol the calls would take longer than the work.
+    turned = np.frombuffer(b"".join([column or b"" for column in packed]), ">i8").astype(np.int64)
+    values = turned.reshape(len(_COLUMNS), -1)
+    values[_CLOCKS] += PG_EPOCH_US
+    return _rows(series, values, has_vwaps)
 
 
 def from_stream(series: Series, streamed: pa.Table, *, has_vwaps: bool) -> BarRows:
     """The rows of a streamed statement (STREAMED); `has_vwaps` as for `unpack`."""
-    columns = {name: _values(streamed[name]) for name in streamed.column_names}
-    return _rows(series, columns, has_vwaps)
+    values = np.empty((len(_COLUMNS), streamed.num_rows), np.int64)
+    for place, name in enumerate(_COLUMNS):
+        column = _values(streamed[name])
+        values[place] = column.view(np.int64) if column.dtype == np.float64 else column
+    return _rows(series, values, has_vwaps)
 
 
 def merged(rows: BarRows) -> BarRows:
@@ -117,14 +122,24 @@ def merged(rows: BarRows) -> BarRows:
 
 def merged_symbols(rows: BarRows) -> BarRows:
     """One row for each symbol; the greatest st is kept."""
-    ordered = rows.take(np.lexsort((rows.ts, rows.code)))
+    ordered = by_open(rows)
     return _folded(ordered, ordered.code[1:] != ordered.code[:-1])
 
 
 def newest(rows: BarRows) -> BarRows:
     """The row of each symbol with the greatest ts."""
-    ordered = rows.take(np.lexsort((rows.ts, rows.code)))
-    return ordered.take(np.append(ordered.code[1:] != ordered.code[:-1], True)[: len(ordered)])
+    if len(rows) <= 1:
+        return rows
+    ordered = by_open(rows)
+    return ordered.take(np.append(ordered.code[1:] != ordered.code[:-1], True))
+
+
+def by_open(rows: BarRows) -> BarRows:
+    """The rows by (symbol, ts)."""
+    follows = rows.ts[1:] >= rows.ts[:-1]
+    if len(rows.symbols) > 1:
+        follows |= rows.code[1:] > rows.code[:-1]
+    return rows if follows.all() else rows.take(np.lexsort((rows.ts, rows.code)))
 
 
 def _folded(rows: BarRows, begins: NDArray[np.bool_]) -> BarRows:
@@ -147,38 +162,28 @@ def _folded(rows: BarRows, begins: NDArray[np.bool_]) -> BarRows:
     )
 
 
-def _rows(series: Series, columns: Mapping[str, NDArray[Any]], has_vwaps: bool) -> BarRows:
-    at = np.searchsorted(series.ids, columns["series"])
-    names = tuple(sorted(set(series.symbols)))
-    rank = {name: code for code, name in enumerate(names)}
-    code = np.array([rank[name] for name in series.symbols], np.int32)[at]
-    order = np.lexsort((columns["ts"], columns["st"], code))
-    prices = _powers(series.price_scales)[at[order]]
-    floats = {name: columns[name][order] / prices for name in ("open", "high", "low", "close")}
-    money = columns["money"][order].astype(np.float64)
-    if has_vwaps and series.vwap_scales.any():
-        money = from_stored(money, series.vwap_scales[at[order]])
-    return BarRows(
-        names,
-        code[order],
-        columns["st"][order].astype(np.int64),
-        columns["ts"][order].astype(np.int64),
-        **floats,
-        volume=columns["volume"][order] / _powers(series.volume_scales)[at[order]],
-        money=money,
-        trades=columns["trades"][order].astype(np.int64),
-        mark=columns["mark"][order].astype(np.int64),
-    )
-
-
-def _powers(scales: NDArray[np.int16]) -> Floats:
+def _rows(series: Series, values: Ints, has_vwaps: bool) -> BarRows:
+    """Rows from a row of `values` for each column, floats as their bits; they are changed."""
+    if len(series.ids) == 1:
+        names, code, at = series.symbols, np.zeros(values.shape[1], np.int32), 0
+        if (values[_ST, 1:] < values[_ST, :-1]).any():
+            values = np.take(values, np.lexsort((values[_TS], values[_ST])), axis=1)
+    else:
+        names = tuple(sorted(set(series.symbols)))
+        rank = {name: code for code, name in enumerate(names)}
+        at = np.searchsorted(series.ids, values[_SERIES])
+        code = np.array([rank[name] for name in series.symbols], np.int32)[at]
+        order = np.lexsort((values[_TS], values[_ST], code))
+        values, code, at = np.take(values, order, axis=1), code[order], at[order]
+    floats = values[_FLOATS].view(np.float64)
     # The same division of two doubles by which the ticks were proved exact at the write.
-    powers: Floats = np.power(10.0, np.arange(10))[scales]
-    return powers
-
-
-def _native(values: NDArray[Any]) -> NDArray[Any]:
-    return values.astype(values.dtype.newbyteorder("="))
+    floats[_PRICES] /= _POWERS[series.price_scales[at]]
+    floats[_VOLUME] /= _POWERS[series.volume_scales[at]]
+    if has_vwaps and series.vwap_scales.any():
+        floats[_MONEY] = from_stored(floats[_MONEY], series.vwap_scales[at])
+    opens, high, low, close, volume, money = floats
+    trades, mark = values[_TRADES], values[_MARK]
+    return BarRows(names, code, values[_ST], values[_TS], opens, high, low, close, volume, money, trades, mark)
 
 
 def _values(column: pa.ChunkedArray) -> NDArray[Any]:

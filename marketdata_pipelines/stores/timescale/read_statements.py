@@ -122,6 +122,12 @@ def packed(query: sql.Composed) -> sql.Composed:
     return statement("postgres", "read_packed_bars", asked=asked_query(), bars=query)
 
 
+def packed_buckets(query: sql.Composed) -> sql.Composed:
+    """As `packed`, with the clock and the ledger of the range (see stores/sql/postgres/read_packed_buckets.sql)."""
+    clock, known = statement("postgres", "read_session_clock"), statement("postgres", "read_known_partitions")
+    return statement("postgres", "read_packed_buckets", packed=packed(query), clock=clock, known=known)
+
+
 def streamed(query: sql.Composed) -> sql.Composed:
     """The rows of a query, to be copied out (see stores/sql/postgres/read_streamed_bars.sql)."""
     return statement("postgres", "read_streamed_bars", asked=asked_query(), bars=query)
@@ -141,7 +147,9 @@ def coarse_query(feed: Feed, table: str, wanted: ReadRange, *, some_symbols: boo
 
 @lru_cache(maxsize=256)
 def packed_text(which: Which, kind: str) -> str:
-    """The text of a packed statement, which is made once: `kind` is bars, totals or newest."""
+    """The text of a packed statement, which is made once: `kind` is bars, buckets, totals or newest."""
+    if kind == "buckets":
+        return packed_buckets(bars_query(which)).as_string()
     query = {"bars": bars_query, "totals": totals_query}[kind](which) if kind != "newest" else newest_query(which.feed)
     return packed(query).as_string()
 

@@ -12,7 +12,7 @@ import psycopg
 import pyarrow as pa
 
 from marketdata_pipelines.domain.feeds import Feed
-from marketdata_pipelines.domain.intervals import DAY_US
+from marketdata_pipelines.domain.intervals import DAY_US, parse_interval
 from marketdata_pipelines.domain.tables import VALIDATED_BARS
 from marketdata_pipelines.errors import StoreUnavailable
 from marketdata_pipelines.stores.timescale.database import Database
@@ -22,6 +22,8 @@ from marketdata_pipelines.stores.timescale.read_statements import ledger_table
 
 Answer = TypeVar("Answer")
 _ATTEMPTS = 10
+# How many days a range may have that is open on a side; where it has more, its answer is only longer than expected.
+_MOST_DAYS = 8_000
 
 
 class TimescaleQueries:
@@ -61,7 +63,10 @@ class TimescaleQueries:
         """Bars of one timeframe as `LakeReader.bars` answers them (see `Snapshot.bars`)."""
         name = timeframe or feed.interval.name
         if symbols is not None and is_one_statement(feed, name, len(symbols), wanted):
-            found = self._at_once(feed, lambda it: it.stored_bars(symbols, name, wanted, regular_only=regular_only))
+            if is_stored(feed, name):
+                found = self._at_once(feed, lambda it: it.stored_bars(symbols, name, wanted, regular_only=regular_only))
+            else:
+                found = self._at_once(feed, lambda it: it.rolled_bars(symbols, name, wanted))
             if found is not None:
                 return found
         return self.answered(feed, lambda it: it.bars(symbols, name, wanted, regular_only=regular_only))
@@ -84,7 +89,7 @@ class TimescaleQueries:
         """All bars of a window as one for each symbol (see `Snapshot.totals`)."""
         return self.answered(feed, lambda it: it.totals(symbols, wanted, regular_only=regular_only))
 
-    def _at_once(self, feed: Feed, ask: Callable[["Snapshot"], pa.Table]) -> pa.Table | None:
+    def _at_once(self, feed: Feed, ask: Callable[["Snapshot"], pa.Table | None]) -> pa.Table | None:
         """The answer of a single statement, which needs no transaction around it; None where it has no rows.
 
         Why there are none is then for the ledger to tell.
@@ -94,15 +99,19 @@ class TimescaleQueries:
             suppress(psycopg.errors.UndefinedTable),
         ):
             found = ask(Snapshot(connection, feed))
-            return found if found.num_rows else None
+            return found if found is not None and found.num_rows else None
         return None
 
 
+def is_stored(feed: Feed, timeframe: str) -> bool:
+    """Whether bars of a timeframe are in a table as they are: the feed's own, and those coarser than intraday."""
+    return timeframe == feed.interval.name or ledger_table(feed, timeframe) != VALIDATED_BARS
+
+
 def is_one_statement(feed: Feed, timeframe: str, symbols: int, wanted: ReadRange) -> bool:
-    """Whether bars are asked for that one packed statement gives: stored as they are, and not too many."""
-    first, last = wanted.days
+    """Whether one packed statement gives these bars: not too many for the server to hold."""
     if ledger_table(feed, timeframe) != VALIDATED_BARS:
         return True
-    if timeframe != feed.interval.name or first is None or last is None:
-        return False
-    return symbols * ((last - first).days + 1) * max(DAY_US // feed.interval.us, 1) <= STREAM_ROWS
+    first, last = wanted.days
+    days = _MOST_DAYS if first is None or last is None else (last - first).days + 1
+    return symbols * days * max(DAY_US // parse_interval(timeframe).us, 1) <= STREAM_ROWS

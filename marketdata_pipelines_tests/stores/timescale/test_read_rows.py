@@ -21,7 +21,7 @@ NAN = float("nan")
 
 def packed(rows: list[Row], series: tuple[list[Any], ...] = SERIES, *, has_vwaps: bool = False) -> BarRows:
     """Rows of (series, st, ts, open, high, low, close, volume, money, trades, mark) as the server packs them."""
-    kinds = ("i", "q", "q", "d", "d", "d", "d", "d", "d", "q", "i")
+    kinds = ("q", "q", "q", "d", "d", "d", "d", "d", "d", "q", "q")
     columns = [
         struct.pack(f">{len(rows)}{kind}", *values) for kind, values in zip(kinds, zip(*rows, strict=True), strict=True)
     ]

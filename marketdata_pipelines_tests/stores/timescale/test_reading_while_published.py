@@ -30,13 +30,16 @@ def narrow_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(chunks, "_ROWS_OF_A_LARGE_SESSION", 10)
 
 
+@pytest.mark.parametrize("symbols", [None, ("A", "B", "C")])
 @pytest.mark.parametrize("timeframe", ["1m", "5m", "15m", "1h"])
-def test_every_answer_is_of_one_publication(store_database: Database, timeframe: str) -> None:
+def test_every_answer_is_of_one_publication(
+    store_database: Database, timeframe: str, symbols: tuple[str, ...] | None
+) -> None:
     store, queries = TimescaleStore(store_database), TimescaleQueries(store_database)
     answers = []
     for seed in (1, 2):
         publish(store, seed)
-        answers.append(queries.bars(FEED, None, timeframe).drop_columns(["vwap"]))
+        answers.append(queries.bars(FEED, symbols, timeframe).drop_columns(["vwap"]))
     done = threading.Event()
 
     def publish_on() -> None:
@@ -51,7 +54,7 @@ def test_every_answer_is_of_one_publication(store_database: Database, timeframe:
     seen: list[pa.Table] = []
     try:
         while not done.is_set():
-            seen.append(queries.bars(FEED, None, timeframe).drop_columns(["vwap"]))
+            seen.append(queries.bars(FEED, symbols, timeframe).drop_columns(["vwap"]))
     finally:
         writer.join()
 

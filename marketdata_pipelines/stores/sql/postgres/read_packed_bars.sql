@@ -1,5 +1,5 @@
--- grain: one row: the asked series as arrays, and their bars as packed columns: each value in network byte order, NaN for
--- an unknown float, -1 for an unknown count, all columns in one order, which is none. Null without bars.
+-- grain: one row: the asked series as arrays, and their bars as packed columns: each value of 8 bytes in network byte
+-- order, NaN for an unknown float, -1 for an unknown count, all columns in one order, which is none. Null without bars.
 with asked as materialized ({asked})
 select
     series.ids,
@@ -29,7 +29,7 @@ from (
 ) as series
 cross join (
     select
-        string_agg(int4send(b.series_id), ''::bytea) as series_id,
+        string_agg(int8send(b.series_id), ''::bytea) as series_id,
         string_agg(timestamp_send(b.st), ''::bytea) as st,
         string_agg(timestamptz_send(b.ts), ''::bytea) as ts,
         string_agg(float8send(b.open), ''::bytea) as open,
@@ -39,6 +39,6 @@ cross join (
         string_agg(float8send(coalesce(b.volume, 'NaN')), ''::bytea) as volume,
         string_agg(float8send(coalesce(b.money, 'NaN')), ''::bytea) as money,
         string_agg(int8send(coalesce(b.trade_count, -1)), ''::bytea) as trade_count,
-        string_agg(int4send(b.mark), ''::bytea) as mark
+        string_agg(int8send(b.mark), ''::bytea) as mark
     from ({bars}) as b
 ) as packed
