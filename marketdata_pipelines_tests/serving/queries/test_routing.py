@@ -1,7 +1,7 @@
 """Which store answers, what is said of it, and what happens when one is away."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date
 
 import psycopg
@@ -16,6 +16,7 @@ from marketdata_pipelines.serving.queries.choices import StoreChoice
 from marketdata_pipelines.serving.queries.lake_store import LakeStore
 from marketdata_pipelines.serving.queries.protocol import (
     BarsRequest,
+    BarStore,
     CrossSectionRequest,
     LatestRequest,
     TopRequest,
@@ -28,7 +29,8 @@ from marketdata_pipelines.stores.timescale.database import Database
 from marketdata_pipelines.stores.timescale.publishing import TimescaleStore
 from marketdata_pipelines.stores.timescale.reading import TimescaleQueries
 from marketdata_pipelines_tests.serving.queries.equal_answers import same
-from marketdata_pipelines_tests.store_databases import command
+from marketdata_pipelines_tests.store_databases import command, new_database
+from marketdata_pipelines_tests.stores.timescale.older_stores import make_older_store
 
 NOBODY = "postgresql://someone:secret@127.0.0.1:1/nothing"
 DAY = time_range("2024-07-02", "2024-07-02")
@@ -166,6 +168,29 @@ def test_a_store_that_is_away_is_an_error_when_it_is_asked_for(reader: LakeReade
 
     with pytest.raises(StoreUnavailable, match=r"127\.0\.0\.1:1/nothing"):
         store.bars(BarsRequest(reader.feed("us"), "5m"))
+
+
+def test_a_store_of_an_older_layout_leaves_the_answer_to_the_lake(
+    reader: LakeReader, database: Database, store_address: str
+) -> None:
+    feed = reader.feed("hk")
+    stored = reader.lake.catalog.stored(VALIDATED_BARS, "hk")[0]
+    bars = reader.lake.read(VALIDATED_BARS, "hk", stored.partition)
+    day = date.fromisoformat(stored.partition)
+    questions: list[Callable[[BarStore], pa.Table]] = [
+        lambda store: store.bars(BarsRequest(feed, "1m", ("A",), TimeRange(day, day))),
+        lambda store: store.bars(BarsRequest(feed, "30m", ("A",), TimeRange(day, day))),
+        lambda store: store.bars(BarsRequest(feed, "1h", None, TimeRange(day, day))),
+        lambda store: store.latest(LatestRequest(feed)),
+    ]
+    with new_database(store_address, with_timescale=database.engine.is_timescale) as older, Database(older) as opened:
+        make_older_store(opened, feed, stored.partition, bars, stored.inputs)
+        queries = TimescaleQueries(opened)
+
+        for ask in questions:
+            same(ask(RoutedStore(reader.lake, queries, StoreChoice.AUTO)), ask(LakeStore(reader.lake)))
+            with pytest.raises(StoreError, match="an older program may have made it: publish"):
+                ask(RoutedStore(reader.lake, queries, StoreChoice.TIMESCALE))
 
 
 def test_a_question_that_takes_too_long_says_what_to_do(
