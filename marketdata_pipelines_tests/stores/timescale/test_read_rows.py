@@ -46,6 +46,18 @@ def test_rows_are_rescaled_by_their_series_and_sorted_by_symbol_and_clock() -> N
     assert found.trades.tolist() == [3, -1, 4]
 
 
+def test_rows_of_one_series_are_sorted_by_clock_too() -> None:
+    rows: list[Row] = [(5, at, at, 100 + at, 200, 100, 150, at, 1.0, at, 1) for at in (120, 0, 60, 180)]
+
+    found = packed(rows, ([5], ["A"], [2], [0], [0]))
+
+    assert found.symbols == ("A",)
+    assert found.code.tolist() == [0] * 4
+    assert found.st.tolist() == found.ts.tolist() == [PG_EPOCH_US + at for at in (0, 60, 120, 180)]
+    assert found.open.tolist() == [1.0, 1.6, 2.2, 2.8]
+    assert found.volume.tolist() == found.trades.tolist() == [0, 60, 120, 180]
+
+
 def test_vwaps_are_ticks_of_their_series_where_they_are_whole_numbers() -> None:
     rows: list[Row] = [
         (5, 0, 1, 105, 107, 101, 106, 7, 1_060.0, 3, 1),
