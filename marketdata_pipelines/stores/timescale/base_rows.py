@@ -132,7 +132,7 @@ def prepare_bars(feed: Feed, window: Window, clock: SessionClock, bars: pa.Table
     volume_scales = group_scales([volumes], starts)
     _mark_large_sums(volumes, starts, volume_scales)
     scales = price_scales, volume_scales, vwap_scales(float_values(bars["vwap"]), starts)
-    return PreparedBars(bars, names, starts, at, *scales, len(np.unique(days)))
+    return PreparedBars(bars, names, starts, at, *scales, _count_days(days))
 
 
 def is_summable(volumes: Floats, scale: int) -> bool:
@@ -247,6 +247,10 @@ def _check_window(feed: Feed, window: Window, days: Ints) -> None:
             f"{feed.name}: row {at} is of the session {EPOCH.fromordinal(EPOCH.toordinal() + int(days[at]))}, outside "
             f"the partition {window.first}; give each partition its own bars"
         )
+
+
+def _count_days(days: Ints) -> int:
+    return int(np.count_nonzero(np.bincount(days - days.min()))) if len(days) else 0
 
 
 def _mark_large_sums(volumes: Floats, starts: Ints, scales: NDArray[np.int16]) -> None:

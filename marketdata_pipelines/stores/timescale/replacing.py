@@ -197,6 +197,8 @@ class _Writing:
 
     def _count(self) -> None:
         """Let the planner know the new rows: rollups of a chunk it knows nothing of take five times as long."""
+        # A sample of 3,000 rows: how many rows and series there are is all that is asked of it.
+        self._connection.execute("set local default_statistics_target = 10")
         self._connection.execute("analyze marketdata.series")
         for chunk in self._chunks():
             if chunk.touches(self._window):

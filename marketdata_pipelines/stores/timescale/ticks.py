@@ -40,24 +40,33 @@ def group_scales(columns: Sequence[Floats], starts: Ints) -> Scales:
     Shape:   columns of N rows; `starts` the first row of each of M runs, increasing from 0, none empty; returns M
              scales, -1 where no scale is exact.
     """
-    scales = np.full(len(starts), -1, np.int16)
     if not len(starts):
-        return scales
-    rows = len(columns[0])
-    lengths = np.diff(np.append(starts, rows))
-    left = np.arange(len(starts))
-    pieces = list(columns)
+        return np.zeros(0, np.int16)
+    lengths = np.diff(np.append(starts, len(columns[0])))
+    # A few values of each run rule out most scales.
+    few = np.stack((starts, starts + lengths // 2, starts + lengths - 1), axis=1)
+    least = _smallest_scales([values[few.ravel()] for values in columns], np.full_like(lengths, few.shape[1]), 0)
+    return _smallest_scales(list(columns), lengths, least)
+
+
+def _smallest_scales(columns: list[Floats], lengths: Ints, least: int | Scales) -> Scales:
+    """As `group_scales`, for runs of these lengths; each needs so many decimals at `least`, or fits none (-1)."""
+    scales, least = np.full(len(lengths), -1, np.int16), np.broadcast_to(least, len(lengths))
+    left = np.flatnonzero(least >= 0)
     for scale in range(MAX_SCALE + 1):
-        exact = np.ones(len(pieces[0]), bool)
-        for values in pieces:
-            exact &= _exact_rows(values, scale)
-        counts = lengths[left]
+        tried = left[least[left] <= scale]
+        if not len(tried):
+            continue
+        rows: NDArray[np.bool_] | slice = slice(None)
+        if len(tried) < len(lengths):
+            chosen = np.zeros(len(lengths), bool)
+            chosen[tried] = True
+            rows = np.repeat(chosen, lengths)
+        exact = np.logical_and.reduce([_exact_rows(values[rows], scale) for values in columns])
+        counts = lengths[tried]
         fits = np.logical_and.reduceat(exact, np.cumsum(counts) - counts)
-        scales[left[fits]] = scale
-        if fits.all():
-            break
-        pieces = [values[np.repeat(~fits, counts)] for values in pieces]
-        left = left[~fits]
+        scales[tried[fits]] = scale
+        left = left[scales[left] < 0]
     return scales
 
 
