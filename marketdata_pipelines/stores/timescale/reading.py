@@ -114,4 +114,6 @@ def is_one_statement(feed: Feed, timeframe: str, symbols: int, wanted: ReadRange
         return True
     first, last = wanted.days
     days = _MOST_DAYS if first is None or last is None else (last - first).days + 1
-    return symbols * days * max(DAY_US // parse_interval(timeframe).us, 1) <= STREAM_ROWS
+    # Months have no width.
+    width_us = parse_interval(timeframe).us or DAY_US
+    return symbols * days * max(DAY_US // width_us, 1) <= STREAM_ROWS

@@ -28,9 +28,11 @@ feeds:
   hourly: {source: landing, interval: 1h, calendar: XNYS}
   quarter: {source: landing, interval: 15m, calendar: XHKG}
   daily: {source: landing, interval: 1d, calendar: XNYS}
+  weekly: {source: landing, interval: 1w, calendar: XNYS}
+  monthly: {source: landing, interval: 1M, calendar: XNYS}
   empty: {source: landing, interval: 1m, calendar: XNYS}
 """
-NAMES = ("us", "auction", "hk", "coin", "hourly", "quarter", "daily")
+NAMES = ("us", "auction", "hk", "coin", "hourly", "quarter", "daily", "weekly", "monthly")
 # The middle of a session: its later buckets are not final.
 KNOWN = "2024-07-05 17:10"
 COARSE = ("bars_1d", "bars_2d", "bars_1w", "bars_1mo")
@@ -115,6 +117,8 @@ def _rows() -> dict[str, list[list[Row]]]:
             [bar("A", us("2024-07-01") + n * DAY_US, 50 + n / 8, volume=1e6 + n) for n in (0, 1, 2, 4, 7, 8, 9)]
             + [bar("B", "2024-07-02", 7.125, volume=None), bar("A", "2023-12-29", 49.0)]
         ],
+        "weekly": [[bar("A", us("2024-06-24") + n * 7 * DAY_US, 50 + n / 8, volume=1e6 + n) for n in range(3)]],
+        "monthly": [[bar("A", f"2024-{month:02d}-01", 50 + month / 8, volume=1e7 + month) for month in (5, 6, 7)]],
     }
 
 

@@ -107,4 +107,6 @@ def test_what_may_be_long_is_not_asked_for_at_once() -> None:
     assert is_one_statement(FEED, "1h", 1, EVERYTHING)
     assert not is_one_statement(FEED, "1h", 2, EVERYTHING)
     assert is_one_statement(FEED, "1d", 1_000, EVERYTHING)
-    assert is_one_statement(make_feed("XNYS", "1d"), "1d", 20, EVERYTHING)
+    for interval in ("1d", "1w", "1M"):
+        assert is_one_statement(make_feed("XNYS", interval), interval, 20, EVERYTHING)
+        assert is_one_statement(make_feed("XNYS", interval), interval, 20, one_day)
